@@ -1,0 +1,81 @@
+/* Energy of a run: measured where a counter is readable, else modelled, and always said which.
+ *
+ * Two questions are answered here:
+ *   - what did the CPU draw between two moments?   systole_energy_meter_*  (rows: sampler.h)
+ *   - what would the accelerator have drawn?       systole_energy_accelerator
+ *
+ * Every answer is a systole_bounds with its kind; UNKNOWN means that there is no figure. No
+ * figure is ever given without low <= nominal <= high. docs/energy.md says what they mean.
+ */
+#ifndef SYSTOLE_ENERGY_H
+#define SYSTOLE_ENERGY_H
+
+#include <stddef.h>
+
+#include "systole/systole.h"
+
+/* ---- the accelerator's activity model -------------------------------------------------- */
+
+/* E = sum(events x energy per event) + static power x time, from the events that the device
+ * counted. power_w is energy_j over stats->seconds. Both have kind MODELLED, or UNKNOWN when
+ * the run has no cycle counts (has_cycles = 0), took no time, or is no array (dim = 0).
+ * Either out-pointer may be NULL. A pure function of its arguments. */
+void systole_energy_accelerator(const systole_stats *stats, const systole_geometry *geometry,
+                                systole_bounds *power_w, systole_bounds *energy_j);
+
+/* The technology that the coefficients describe, for legends: "45 nm CMOS (Horowitz 2014)".
+ * Static storage. */
+const char *systole_energy_technology(void);
+
+/* One line of host/energy/data/coefficients.csv. */
+typedef struct systole_energy_coefficient {
+  const char *name;
+  const char *unit;
+  double low, nominal, high;
+  const char *kind;   /* "published": the nominal value is the source's; "estimate": ours */
+  const char *source; /* never empty; says also where the bounds come from */
+} systole_energy_coefficient;
+
+/* All coefficients; static storage. */
+const systole_energy_coefficient *systole_energy_coefficients(size_t *count);
+
+/* ---- the CPU --------------------------------------------------------------------------- */
+
+typedef struct systole_energy_meter systole_energy_meter;
+
+typedef struct systole_energy_meter_options {
+  uint32_t version;  /* SYSTOLE_ENERGY_METER_OPTIONS_VERSION */
+  const char *root;  /* put before "/sys/..." and "/proc/..."; NULL or "": this machine */
+  int threads;       /* threads that the work may use, >= 1 */
+  int model_only;    /* 1: do not look for counters */
+} systole_energy_meter_options;
+#define SYSTOLE_ENERGY_METER_OPTIONS_VERSION 1
+#define SYSTOLE_ENERGY_METER_OPTIONS_INIT {SYSTOLE_ENERGY_METER_OPTIONS_VERSION, NULL, 1, 0}
+
+/* Opens every sampler that works here, best first. Takes up to 50 ms where counters exist
+ * (they are read until they move). options may be NULL. Fails only for want of memory. */
+systole_status systole_energy_meter_open(systole_energy_meter **out,
+                                         const systole_energy_meter_options *options);
+void systole_energy_meter_close(systole_energy_meter *meter);
+
+/* Begins a span. A second begin starts over. */
+void systole_energy_meter_begin(systole_energy_meter *meter);
+
+/* Call at least once a minute in a longer span, so that no counter wraps twice unseen. */
+void systole_energy_meter_poll(systole_energy_meter *meter);
+
+/* Ends the span. The first sampler that can answer for a span of this length does. Kind
+ * MEASURED: the whole package (other processes and idle power included), over the span.
+ * Kind MODELLED: the share of this process. Either out-pointer may be NULL. */
+void systole_energy_meter_end(systole_energy_meter *meter, systole_bounds *power_w,
+                              systole_bounds *energy_j);
+
+/* Which sampler gave the last answer, e.g. "powercap: package-0 dram" or "model: ...", and
+ * before any answer which one would. Borrowed from the meter. */
+const char *systole_energy_meter_source(const systole_energy_meter *meter);
+
+/* Why the samplers before the chosen one cannot be used here, as sentences; "" when the first
+ * is used. For `systole doctor`. Borrowed from the meter. */
+const char *systole_energy_meter_missing(const systole_energy_meter *meter);
+
+#endif
