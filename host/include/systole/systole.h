@@ -1,0 +1,256 @@
+/* Systole: matrix products on a systolic-array accelerator, simulated or on a card.
+ *
+ * Words: A is M x K, B is K x N, C is M x N, row-major; K is always the reduced
+ * dimension. Leading dimensions count elements. One MAC is two operations.
+ *
+ * Every call that can fail returns a systole_status: 0 is good, failures are negative.
+ * systole_last_error() then tells the story of the calling thread's last failure: what
+ * was asked, what was found, what to do. Out-parameters come first and are NULL or 0 on
+ * failure. Whoever receives an object through `T **out` frees it; every free function
+ * accepts NULL. A handle is used by one thread at a time; different handles may be used
+ * at once.
+ */
+#ifndef SYSTOLE_SYSTOLE_H
+#define SYSTOLE_SYSTOLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Marks what the shared library shows. */
+#if defined(__GNUC__)
+#define SYSTOLE_API __attribute__((visibility("default")))
+#else
+#define SYSTOLE_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum systole_status {
+  SYSTOLE_OK = 0,
+  SYSTOLE_ERR_ARGUMENT = -1,  /* a parameter or input is wrong; nothing was done */
+  SYSTOLE_ERR_NOT_FOUND = -2, /* the device, library or file is not here */
+  SYSTOLE_ERR_DEVICE = -3,    /* the device reported an error; the handle stays usable */
+  SYSTOLE_ERR_TIMEOUT = -4,   /* no answer in time */
+  SYSTOLE_ERR_DEVICE_MEMORY = -5, /* the device's memory is exhausted */
+  SYSTOLE_ERR_HOST_MEMORY = -6,   /* this machine's memory is exhausted */
+  SYSTOLE_ERR_IO = -7,            /* reading or writing a file failed */
+  SYSTOLE_ERR_UNSUPPORTED = -8,   /* valid, but this device or build cannot do it */
+  SYSTOLE_ERR_INTERRUPTED = -9,   /* the progress callback asked to stop */
+  SYSTOLE_ERR_INTERNAL = -10      /* a fault of Systole itself */
+} systole_status;
+
+/* Short name of a status, e.g. "device memory exhausted". Never NULL; static storage. */
+SYSTOLE_API const char *systole_status_name(systole_status status);
+
+/* The calling thread's last failure as a sentence. Borrowed; valid until the thread's
+ * next failing call. Empty, never NULL, when nothing has failed. */
+SYSTOLE_API const char *systole_last_error(void);
+
+/* ---- devices -------------------------------------------------------------------------
+ */
+
+typedef struct systole_device systole_device;
+
+/* Called now and then during long work, from the calling thread. `done` of `total` in
+ * useful MACs. A return value other than 0 ends the work with SYSTOLE_ERR_INTERRUPTED. */
+typedef int (*systole_progress)(void *user, uint64_t done, uint64_t total);
+
+typedef struct systole_device_options {
+  uint32_t version;    /* SYSTOLE_DEVICE_OPTIONS_VERSION */
+  const char *memory;  /* simulated memory preset: "ideal", "ddr4", "hbm2"; NULL: ideal */
+  uint64_t stall_seed; /* 0: no random stalls; else seeded stalls on every AXI channel */
+  double clock_mhz;    /* clock assumed for a simulated device; 0: 300 */
+  uint64_t memory_bytes;      /* simulated device memory; 0: the card's default */
+  int check_protocol;         /* 1: AXI protocol checkers on (simulated devices) */
+  const char *trace_path;     /* FST waveform of every run; NULL: none */
+  uint64_t trace_first_cycle; /* window of the waveform, cycles of the first run */
+  uint64_t trace_cycles;      /* 0: to the end */
+  uint32_t timeout_ms;        /* longest silence of one run; 0: the card's default */
+  int threads;                /* CPU engines: 0 means all */
+} systole_device_options;
+#define SYSTOLE_DEVICE_OPTIONS_VERSION 1
+#define SYSTOLE_DEVICE_OPTIONS_INIT \
+  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0 }
+
+/* Opens a device by name: "rtl:16", "rtl:64", "rtl:16:readable", "cpu", ...
+ * options may be NULL. SYSTOLE_ERR_NOT_FOUND: unknown name, or library not built or
+ * installed. */
+SYSTOLE_API systole_status systole_device_open(systole_device **out, const char *name,
+                                               const systole_device_options *options);
+SYSTOLE_API void systole_device_close(systole_device *device);
+
+/* The name it was opened by. Borrowed. */
+SYSTOLE_API const char *systole_device_name(const systole_device *device);
+
+typedef struct systole_geometry {
+  int dim;          /* the array is dim x dim; 0 for devices that are no systolic array */
+  int axi_bytes;    /* bytes per beat of each memory port */
+  int weight_ports; /* ports that weights arrive on */
+  uint32_t ub_rows; /* unified buffer, rows of dim bytes */
+  uint32_t acc_rows;     /* accumulators, rows of dim int32, both halves */
+  uint32_t weight_tiles; /* weight FIFO, dim x dim tiles */
+  uint32_t features;     /* bit set, see hw/README.md */
+  int flat_array; /* 1: the array written for fast simulation, 0: the readable one */
+} systole_geometry;
+
+SYSTOLE_API systole_status systole_device_geometry(const systole_device *device,
+                                                   systole_geometry *out);
+
+/* The most this machine's arithmetic can do in int8 on the device's threads, in GOP/s,
+ * measured by a register-only loop (clock x width would overstate it); *instruction names
+ * what was looped (static storage). The first call may take 0.2 s.
+ * SYSTOLE_ERR_UNSUPPORTED, with *gops = 0, for a device without such a figure. */
+SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
+                                                        double *gops,
+                                                        const char **instruction);
+
+/* One row of `systole devices`. Strings are static or owned by the list. */
+typedef struct systole_device_info {
+  const char *name;   /* "rtl:16" */
+  const char *kind;   /* "accelerator", "cpu", "gpu" */
+  const char *about;  /* one line */
+  int usable;         /* 1: systole_device_open can work here */
+  const char *reason; /* why not, and what to do; "" when usable */
+} systole_device_info;
+
+/* Every known device, usable or not. Free with systole_device_list_free. */
+SYSTOLE_API systole_status systole_device_list(systole_device_info **out, size_t *count);
+SYSTOLE_API void systole_device_list_free(systole_device_info *list, size_t count);
+
+/* ---- statistics ----------------------------------------------------------------------
+ */
+
+/* How a figure came to be. */
+typedef enum systole_kind {
+  SYSTOLE_KIND_UNKNOWN = 0, /* the figure is absent */
+  SYSTOLE_KIND_MEASURED,
+  SYSTOLE_KIND_MODELLED,
+  SYSTOLE_KIND_PUBLISHED,
+  SYSTOLE_KIND_ASSUMED
+} systole_kind;
+
+/* Every cycle of a run is in exactly one of these; they sum to cycles. See hw/README.md.
+ */
+typedef struct systole_ledger {
+  uint64_t active, start, drain, output_stall, input_stall, weight_stall, weight_shift,
+      other;
+} systole_ledger;
+
+typedef struct systole_bounds {
+  systole_kind kind; /* UNKNOWN: the three are meaningless */
+  double low, nominal, high;
+} systole_bounds;
+
+/* What one call did. Figures that are not known are 0 with their `has_` flag or kind
+ * unset. */
+typedef struct systole_stats {
+  uint64_t macs;  /* useful: M N K */
+  int has_cycles; /* 1: cycles, ledger and event counters below are valid */
+  uint64_t cycles;
+  double clock_mhz;
+  systole_kind clock_kind; /* ASSUMED for a simulated device */
+  const char *memory;      /* preset name, NULL when it does not apply; static storage */
+  double utilisation;      /* macs / (dim^2 cycles) */
+  double utilisation_ceiling; /* what padding to dim allows */
+  systole_ledger ledger;
+  uint64_t zero_macs; /* products with a zero operand, padding included */
+  uint64_t ub_read_bytes, ub_write_bytes, weight_bytes, acc_read_bytes, acc_write_bytes;
+  uint64_t dram_read_bytes, dram_write_bytes;
+  uint64_t gmem0_read_bytes, gmem0_write_bytes, gmem1_read_bytes;
+  uint64_t instructions;
+  double seconds;     /* of the device: cycles / clock if simulated, else wall time */
+  double gops;        /* 2 macs / seconds / 1e9 */
+  double wall_s;      /* what the caller waited */
+  double cpu_s;       /* CPU time of the process in the same span */
+  double sim_cpu_s;   /* CPU time inside the card's run; 0 if not simulated */
+  double host_share;  /* packing and unpacking / wall_s */
+  const char *kernel; /* which code computed it, e.g. "onednn-s8s8s32"; static storage */
+  systole_bounds power_w;  /* average over the run */
+  systole_bounds energy_j; /* total */
+} systole_stats;
+
+/* ---- products ------------------------------------------------------------------------
+ */
+
+/* Requantisation of int32 column j to int8 (all arrays have N entries; NULL means
+ * absent): x = C[i][j] + bias[j]                              (wraps modulo 2^32) y =
+ * round_half_to_even((int64) x * multiplier[j] / 2^shift[j]) + zero_point out = clamp(y,
+ * clamp_low, clamp_high) multiplier is a signed 17-bit number, shift 0 ... 47. */
+typedef struct systole_epilogue {
+  uint32_t version;    /* SYSTOLE_EPILOGUE_VERSION */
+  const int32_t *bias; /* NULL: 0 */
+  const int32_t
+      *multiplier;      /* NULL: no requantisation, int32 results (bias still added) */
+  const uint8_t *shift; /* required with multiplier */
+  int8_t zero_point;
+  int8_t clamp_low, clamp_high;
+} systole_epilogue;
+#define SYSTOLE_EPILOGUE_VERSION 1
+#define SYSTOLE_EPILOGUE_INIT \
+  { SYSTOLE_EPILOGUE_VERSION, NULL, NULL, NULL, 0, -128, 127 }
+
+/* C = A B, int8 x int8 -> int32, exact modulo 2^32. M, N, K >= 0; K = 0 gives zeros.
+ * lda >= max(1,K), ldb >= max(1,N), ldc >= max(1,N); elements between rows of C are left
+ * alone. stats and progress may be NULL. On failure C may be partly written. */
+SYSTOLE_API systole_status systole_gemm_s8(systole_device *device, int64_t m, int64_t n,
+                                           int64_t k, const int8_t *a, int64_t lda,
+                                           const int8_t *b, int64_t ldb, int32_t *c,
+                                           int64_t ldc, systole_stats *stats);
+
+/* Weights prepared once (packed, and copied to the device), for any number of products.
+ */
+typedef struct systole_weights systole_weights;
+
+/* b is K x N, row-major. epilogue may be NULL (raw int32 results); it is copied.
+ * The device must outlive the weights. */
+SYSTOLE_API systole_status systole_weights_prepare(systole_weights **out,
+                                                   systole_device *device, int64_t n,
+                                                   int64_t k, const int8_t *b,
+                                                   int64_t ldb,
+                                                   const systole_epilogue *epilogue);
+SYSTOLE_API void systole_weights_free(systole_weights *weights);
+
+/* c is int32_t[M][ldc] without a multiplier in the epilogue, int8_t[M][ldc] with one. */
+SYSTOLE_API systole_status systole_gemm_s8_prepared(const systole_weights *weights,
+                                                    int64_t m, const int8_t *a,
+                                                    int64_t lda, void *c, int64_t ldc,
+                                                    systole_stats *stats);
+
+/* Sets the function that long calls on this device report to; NULL removes it. */
+SYSTOLE_API void systole_device_set_progress(systole_device *device,
+                                             systole_progress progress, void *user);
+
+/* ---- buffers: device memory for those who write command streams themselves ------------
+ */
+
+typedef struct systole_buffer systole_buffer;
+
+typedef enum systole_port { SYSTOLE_PORT_GMEM0 = 0, SYSTOLE_PORT_GMEM1 = 1 } systole_port;
+
+/* bytes of device memory reachable by `port`, aligned to 4096. SYSTOLE_ERR_UNSUPPORTED on
+ * a device that is no accelerator; SYSTOLE_ERR_DEVICE_MEMORY when it is exhausted. */
+SYSTOLE_API systole_status systole_buffer_create(systole_buffer **out,
+                                                 systole_device *device,
+                                                 systole_port port, uint64_t bytes);
+SYSTOLE_API void systole_buffer_free(systole_buffer *buffer);
+SYSTOLE_API systole_status systole_buffer_write(systole_buffer *buffer, uint64_t offset,
+                                                const void *data, uint64_t bytes);
+SYSTOLE_API systole_status systole_buffer_read(const systole_buffer *buffer,
+                                               uint64_t offset, void *data,
+                                               uint64_t bytes);
+
+/* Runs a command stream (hw/README.md) of `instructions` 64-byte instructions. `program`
+ * and `weights` lie on gmem1, `activations` on gmem0. Statistics have macs = 0. */
+SYSTOLE_API systole_status systole_run(systole_device *device,
+                                       const systole_buffer *program,
+                                       uint32_t instructions,
+                                       const systole_buffer *weights,
+                                       const systole_buffer *activations,
+                                       systole_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
