@@ -150,7 +150,7 @@ module systole_axi_address #(
   logic aborting_q;
   initial aborting_q = 1'b0;
   always_ff @(posedge clk_i) aborting_q <= rst_ni && abort_i && !idle_o;
-  `SYSTOLE_ASSERT(AbortHoldsUntilIdle, !aborting_q || abort_i)
+  `SYSTOLE_ASSERT(AbortHoldsUntilIdle, !aborting_q || abort_i || idle_o)
 `endif
 
 endmodule
