@@ -1,0 +1,172 @@
+# One shared library per Verilated model:
+#
+#   libsystole_rtl_DIM.so                  fast array
+#   libsystole_rtl_DIM_readable.so         array of PE modules
+#   libsystole_rtl_DIM[_readable]_trace.so the same, able to write waveforms (tracing keeps
+#                                          signals alive that the plain model optimises away)
+#
+# The generated C++ is compiled by the build tool itself (not by Verilator's makefile), in two
+# pieces: code that runs every cycle with all optimisation, the rest with little. Verilator's
+# run-time library is compiled once for all models.
+set(SYSTOLE_READABLE_DIMS "16" CACHE STRING
+    "Array sizes to build the readable array for, too (compiles slowly above 16)")
+set(SYSTOLE_TRACE_DIMS "${SYSTOLE_DIMS}" CACHE STRING
+    "Array sizes to build models for that can write waveforms")
+option(SYSTOLE_NATIVE "Compile the models for this machine's processor (-march=native)" ON)
+
+find_program(SYSTOLE_VERILATOR verilator)
+set(SYSTOLE_RTL_DIR ${PROJECT_SOURCE_DIR}/hw/rtl CACHE PATH "Folder of systole.f")
+mark_as_advanced(SYSTOLE_VERILATOR SYSTOLE_RTL_DIR)
+
+if(NOT SYSTOLE_VERILATOR)
+  message(WARNING "Verilator is missing, so there will be no rtl devices. "
+                  "On Debian or Ubuntu install it with: apt-get install verilator")
+  return()
+endif()
+if(NOT EXISTS ${SYSTOLE_RTL_DIR}/systole.f)
+  message(WARNING "${SYSTOLE_RTL_DIR}/systole.f is missing, so there will be no rtl devices.")
+  return()
+endif()
+
+execute_process(COMMAND ${SYSTOLE_VERILATOR} --getenv VERILATOR_ROOT
+                OUTPUT_VARIABLE systole_verilator_root OUTPUT_STRIP_TRAILING_WHITESPACE)
+set(systole_verilated ${systole_verilator_root}/include)
+find_package(Threads REQUIRED)
+find_package(ZLIB)
+if(NOT ZLIB_FOUND)
+  message(WARNING "zlib is missing, so no model can write waveforms. "
+                  "On Debian or Ubuntu install it with: apt-get install zlib1g-dev")
+endif()
+
+# A change of any RTL file makes the models anew.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${SYSTOLE_RTL_DIR}/systole.f)
+file(GLOB systole_rtl_files CONFIGURE_DEPENDS
+     ${SYSTOLE_RTL_DIR}/*.sv ${SYSTOLE_RTL_DIR}/*.svh ${SYSTOLE_RTL_DIR}/*.f
+     ${PROJECT_SOURCE_DIR}/hw/lint/*.vlt)
+
+# ---- flags ------------------------------------------------------------------------------
+
+# Optimisation does not follow CMAKE_BUILD_TYPE: an unoptimised model is forty times slower and
+# nobody steps through generated code.
+include(CheckCXXCompilerFlag)
+set(systole_fast_flags -O3)
+if(SYSTOLE_NATIVE)
+  check_cxx_compiler_flag(-march=native SYSTOLE_HAS_MARCH_NATIVE)
+  check_cxx_compiler_flag(-mprefer-vector-width=512 SYSTOLE_HAS_VECTOR_WIDTH)
+  if(SYSTOLE_HAS_MARCH_NATIVE)
+    list(APPEND systole_fast_flags -march=native)
+  endif()
+  if(SYSTOLE_HAS_VECTOR_WIDTH)
+    list(APPEND systole_fast_flags -mprefer-vector-width=512)
+  endif()
+endif()
+check_cxx_compiler_flag(-fcf-protection=none SYSTOLE_HAS_CF_PROTECTION)
+set(systole_model_flags -faligned-new -fno-gnu-unique)
+if(SYSTOLE_HAS_CF_PROTECTION)
+  list(APPEND systole_model_flags -fcf-protection=none)
+endif()
+
+# Loops over lanes must reach gcc as loops (--unroll-count 1): unrolled they are neither
+# vectorised nor compiled in seconds.
+set(systole_verilator_flags
+    --cc --top-module systole --prefix Vsystole --no-timing --assert
+    -O3 --x-assign fast --x-initial fast --unroll-count 1
+    -Wno-fatal -Wno-lint -Wno-style -Wno-SYMRSVDWORD
+    -F ${SYSTOLE_RTL_DIR}/systole.f +incdir+${SYSTOLE_RTL_DIR})
+
+# ---- Verilator's run-time library -------------------------------------------------------
+
+function(systole_add_runtime name traced)
+  add_library(${name} OBJECT ${systole_verilated}/verilated.cpp
+                             ${systole_verilated}/verilated_threads.cpp)
+  if(traced)
+    target_sources(${name} PRIVATE ${systole_verilated}/verilated_fst_c.cpp)
+    target_include_directories(${name} SYSTEM PRIVATE ${ZLIB_INCLUDE_DIRS})
+  endif()
+  target_include_directories(${name} SYSTEM PUBLIC ${systole_verilated}
+                                                   ${systole_verilated}/vltstd)
+  target_compile_definitions(${name} PUBLIC VM_COVERAGE=0 VM_SC=0 VM_TRACE=${traced}
+                                            VM_TRACE_FST=${traced} VM_TRACE_VCD=0)
+  target_compile_options(${name} PRIVATE
+    -O2 -w ${systole_model_flags}
+    -include ${PROJECT_SOURCE_DIR}/sim/verilator/runtime_hooks.h)
+  set_target_properties(${name} PROPERTIES
+    CXX_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+# ---- models -----------------------------------------------------------------------------
+
+function(systole_add_model dim flat traced)
+  set(name systole_rtl_${dim})
+  if(NOT flat)
+    string(APPEND name _readable)
+  endif()
+  set(runtime systole_rtl_runtime)
+  if(traced)
+    string(APPEND name _trace)
+    string(APPEND runtime _trace)
+  endif()
+  if(NOT TARGET ${runtime})
+    systole_add_runtime(${runtime} ${traced})
+  endif()
+
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
+  set(flags ${systole_verilator_flags} -GDim=${dim} -GFlatArray=${flat})
+  if(traced)
+    list(APPEND flags --trace-fst)
+  endif()
+  add_custom_command(
+    OUTPUT ${folder}/fast.cpp ${folder}/slow.cpp
+    COMMAND ${CMAKE_COMMAND} -E remove_directory ${folder}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+    COMMAND ${SYSTOLE_VERILATOR} ${flags} --Mdir ${folder}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${folder}
+            -P ${PROJECT_SOURCE_DIR}/sim/verilator/gather.cmake
+    DEPENDS ${systole_rtl_files} ${PROJECT_SOURCE_DIR}/sim/verilator/gather.cmake
+    COMMENT "Verilating ${name}"
+    VERBATIM)
+
+  # A module's own copy of pins.cpp sees this model's pins.
+  add_library(${name} MODULE ${folder}/fast.cpp ${folder}/slow.cpp
+                             ${PROJECT_SOURCE_DIR}/sim/verilator/pins.cpp)
+  set(helpers ${PROJECT_SOURCE_DIR}/sim/verilator/fast_helpers.h)
+  set_source_files_properties(${folder}/fast.cpp PROPERTIES
+    COMPILE_OPTIONS "-w;-include;${helpers};${systole_fast_flags}" OBJECT_DEPENDS ${helpers})
+  set_source_files_properties(${folder}/slow.cpp PROPERTIES
+    COMPILE_OPTIONS "-w;-include;${helpers};-O0" OBJECT_DEPENDS ${helpers})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror ${systole_fast_flags}
+                                           ${systole_model_flags})
+  target_compile_definitions(${name} PRIVATE
+    SYSTOLE_RTL_DIM=${dim} SYSTOLE_RTL_FLAT=${flat} SYSTOLE_RTL_TRACED=${traced})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/host
+                                             ${PROJECT_SOURCE_DIR}/host/include)
+  target_include_directories(${name} SYSTEM PRIVATE ${folder})
+  # All of the model but its entry stays inside: several are loaded into one process.
+  target_link_libraries(${name} PRIVATE
+    ${runtime} systole_axi_memory systole_axi_checker Threads::Threads
+    -Wl,--version-script=${PROJECT_SOURCE_DIR}/sim/verilator/exports.map)
+  if(traced)
+    target_link_libraries(${name} PRIVATE ${ZLIB_LIBRARIES})
+  endif()
+  set_target_properties(${name} PROPERTIES
+    PREFIX lib CXX_VISIBILITY_PRESET hidden
+    LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sim/verilator/exports.map
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  include(GNUInstallDirs)
+  install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  add_dependencies(systole_rtl_models ${name})
+endfunction()
+
+add_custom_target(systole_rtl_models)
+foreach(dim IN LISTS SYSTOLE_DIMS)
+  systole_add_model(${dim} 1 0)
+  if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_TRACE_DIMS)
+    systole_add_model(${dim} 1 1)
+  endif()
+  if(dim IN_LIST SYSTOLE_READABLE_DIMS)
+    systole_add_model(${dim} 0 0)
+    if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_TRACE_DIMS)
+      systole_add_model(${dim} 0 1)
+    endif()
+  endif()
+endforeach()
