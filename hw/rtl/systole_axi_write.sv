@@ -38,6 +38,8 @@ module systole_axi_write #(
     output logic                  error_decode_o,  // 1: DECERR, 0: SLVERR
     output logic [          31:0] error_addr_o,    // low half of the failing burst's address
     output logic                  beat_o,          // a beat with a strobe was taken in this cycle
+    output logic                  burst_end_o,     // the last beat of a burst was taken in this cycle
+    output logic                  response_o,      // a response arrived in the cycle before
 
     output logic                  aw_valid_o,
     input  logic                  aw_ready_i,
@@ -71,6 +73,7 @@ module systole_axi_write #(
   assign data_ready_o = burst_valid && slot && !abort_i;
   assign beat_o = data_valid_i && data_ready_o && strb_i != '0;
   assign b_ready_o = 1'b1;
+  assign burst_end_o = take && last;
 
   systole_axi_address #(
       .AxiBytes(AxiBytes),
@@ -115,7 +118,9 @@ module systole_axi_write #(
     if (!rst_ni) begin
       position_q <= '0;
       error_o    <= 1'b0;
+      response_o <= 1'b0;
     end else begin
+      response_o <= b_valid_i;
       if (take) position_q <= last ? '0 : position_q + 1'b1;
       error_o <= b_valid_i && b_resp_i[1];
       if (b_valid_i && b_resp_i[1]) begin

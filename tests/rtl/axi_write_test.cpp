@@ -75,6 +75,10 @@ class Fixture {
     }
     // One that rises with the abort was decided before it.
     aw_may_stay = (bench->aw_valid_o && !bench->aw_ready_i) || !bench->abort_i;
+    SYSTOLE_CHECK(bench->response_o == response_before, "response_o is %d",
+                  bench->response_o);
+    response_before = bench->b_valid_i && bench->b_ready_o;
+    burst_ends += bench->burst_end_o;
     const bool beat = bench->data_valid_i && bench->data_ready_o;
     SYSTOLE_CHECK(bench->beat_o == (beat && strobe), "beat_o is %d", bench->beat_o);
     if (beat) {
@@ -86,6 +90,9 @@ class Fixture {
         }
       }
       places.pop_front();
+      const bool last = --ends.front() == 0;
+      if (last) ends.pop_front();
+      SYSTOLE_CHECK(bench->burst_end_o == last, "burst_end_o is %d", bench->burst_end_o);
       strobed_beats += strobe != 0;
       wanted--;
     }
@@ -95,6 +102,7 @@ class Fixture {
         for (const Burst &burst :
              Cut(requests.front().address, requests.front().beats, kBytes)) {
           bursts.push_back(burst);
+          ends.push_back(burst.beats);
         }
         for (unsigned i = 0; i < requests.front().beats; i++) {
           places.push_back(requests.front().address + uint64_t{i} * kBytes);
@@ -125,6 +133,9 @@ class Fixture {
     SYSTOLE_CHECK(slave.memory == expected, "memory holds %zu bytes, %zu were written",
                   slave.memory.size(), expected.size());
     SYSTOLE_CHECK(slave.strobed_beats == strobed_beats, "beats with strobes");
+    SYSTOLE_CHECK(burst_ends == slave.accepted.size(),
+                  "%zu bursts, burst_end_o %llu times", slave.accepted.size(),
+                  static_cast<unsigned long long>(burst_ends));
   }
 
   Bench<Top> bench;
@@ -137,9 +148,11 @@ class Fixture {
   uint64_t wanted = 0;          // beats that the client will still offer
   std::vector<Burst> bursts;    // that must appear on AW
   std::deque<uint64_t> places;  // addresses of beats to be taken
+  std::deque<unsigned> ends;    // beats left of each burst
   std::unordered_map<uint64_t, uint8_t> expected;
   std::vector<ErrorReport> reports;
-  uint64_t strobed_beats = 0;
+  uint64_t strobed_beats = 0, burst_ends = 0;
+  bool response_before = false;
   bool aw_may_stay = true;
 
  private:
@@ -179,10 +192,15 @@ void Abort(uint64_t seed) {
   for (int round = 0; round < 4; round++) {
     for (uint64_t i = f.random.Between(1, 12); i; i--) f.Ask(f.AnyRequest());
     for (uint64_t i = f.random.Below(300); i; i--) f.Cycle();
+    const bool silent = f.random.Percent(50);  // the client stops offering data
     f.bench->abort_i = 1;
     for (uint64_t i = f.random.Between(1, 5); i || !f.bench->idle_o; i -= i > 0) {
       SYSTOLE_CHECK(f.bench.cycle() < 200000, "an abort does not come to an end");
       f.Cycle();
+      if (silent) {
+        f.bench->data_valid_i = 0;
+        f.wanted = 0;
+      }
     }
     SYSTOLE_CHECK(f.slave.in_flight() == 0 && !f.slave.owes_address(), "idle too early");
     SYSTOLE_CHECK(f.slave.memory == f.expected, "an abort wrote something");
@@ -191,6 +209,7 @@ void Abort(uint64_t seed) {
     f.bench->data_valid_i = 0;
     f.requests.clear();
     f.places.clear();
+    f.ends.clear();
     f.wanted = 0;
     f.Ask(f.AnyRequest());
     f.Finish();

@@ -31,7 +31,7 @@ class Fixture {
   void Cycle() {
     bench->done_i = 0;
     if (left > 0 && --left == 0) bench->done_i = 1;
-    bench->busy_i = left > 0 || blocked;
+    bench->busy_i = (shows_busy && left > 0) || blocked;
     bench.Settle();
     if (bench->start_o) {
       SYSTOLE_CHECK(!running, "start_o during a run");
@@ -114,7 +114,7 @@ class Fixture {
   Random random;
   uint64_t stall = 5;  // a side of the bus waits for less than this many cycles
   int run_cycles = 20, left = 0;
-  bool running = false, blocked = false;
+  bool running = false, blocked = false, shows_busy = true;
   int starts = 0;
 
  private:
@@ -243,8 +243,9 @@ Test(control, a_run_from_start_to_done) {
   });
 }
 
-Test(control, a_start_during_a_run_waits_for_its_end) {
+static void StartDuringARun(bool shows_busy) {
   Fixture f(1);
+  f.shows_busy = shows_busy;
   f.run_cycles = 200;
   f.Write(SYSTOLE_REG_CONTROL, kStart);
   for (int i = 0; i < 3; i++) f.Cycle();
@@ -257,6 +258,9 @@ Test(control, a_start_during_a_run_waits_for_its_end) {
   cr_assert_eq(f.starts, 2);
   f.Expect(SYSTOLE_REG_CONTROL, kDone | kReady);  // of the first; the second runs
 }
+
+Test(control, a_start_during_a_run_waits_for_its_end) { StartDuringARun(true); }
+Test(control, a_start_waits_for_done_even_if_busy_is_late) { StartDuringARun(false); }
 
 Test(control, a_kernel_that_is_still_busy_is_not_started) {
   Fixture f(1);
