@@ -35,11 +35,14 @@
 #include "Vsystole___024root.h"
 #include "axi_checker.h"
 #include "card/systole_isa.h"
-#include "runtime_hooks.h"
 #include "verilated.h"
 #if SYSTOLE_RTL_TRACED
 #include "verilated_fst_c.h"
 #endif
+
+// What runtime_hooks.h makes of Verilator's printf.
+extern "C" void systole_rtl_print(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
 
 // The generated evaluation of the model's registers and logic. Vsystole::eval() calls it
 // between thread-local bookkeeping that only multi-threaded models need.
@@ -148,6 +151,8 @@ struct systole_rtl {
   void pulse_reset();
   template <bool Checked>
   inline void memory_cycle();
+  template <bool Traced>
+  inline void edges();
   template <bool Checked, bool Traced>
   inline void tick();
   template <bool Checked, bool Traced>
@@ -423,9 +428,10 @@ inline void systole_rtl::memory_cycle() {
   }
 }
 
-template <bool Checked, bool Traced>
-inline void systole_rtl::tick() {
-  memory_cycle<Checked>();
+// The rising and the falling edge. The falling edge does nothing but let the model see
+// the next rising one.
+template <bool Traced>
+inline void systole_rtl::edges() {
   pins_->ap_clk = 1;
   evaluate();
   if (Traced) dump(0);
@@ -433,6 +439,12 @@ inline void systole_rtl::tick() {
   evaluate();
   if (Traced) dump(1);
   cycle++;
+}
+
+template <bool Checked, bool Traced>
+inline void systole_rtl::tick() {
+  memory_cycle<Checked>();
+  edges<Traced>();
 }
 
 // Up to `count` cycles; ends early when the interrupt rises or something stops the model.
@@ -768,13 +780,18 @@ void systole_rtl::pulse_reset() {
   }
   p.s_axi_control_arvalid = p.s_axi_control_rready = 0;
   p.s_axi_control_awvalid = p.s_axi_control_wvalid = p.s_axi_control_bready = 0;
-  p.m_axi_gmem0_arready = p.m_axi_gmem0_awready = p.m_axi_gmem1_arready = 1;
+  p.m_axi_gmem0_arready = p.m_axi_gmem0_awready = p.m_axi_gmem1_arready = 0;
   p.m_axi_gmem0_rvalid = p.m_axi_gmem0_wready = p.m_axi_gmem0_bvalid = 0;
   p.m_axi_gmem1_rvalid = 0;
   for (auto &checker : checker_) systole_axi_checker_reset(&checker);
   systole_axi_lite_checker_init(&control_checker_, "s_axi_control");
   p.ap_rst_n = 0;
-  for (int i = 0; i < kResetCycles; i++) step();
+  // The memories stand still: an address that is still up when reset begins is not taken.
+  for (int i = 0; i < kResetCycles; i++) {
+    if (checked_) check();
+    edges<false>();
+  }
+  p.m_axi_gmem0_arready = p.m_axi_gmem0_awready = p.m_axi_gmem1_arready = 1;
   p.ap_rst_n = 1;
   for (int i = 0; i < 4; i++) step();
   fail_if_stopped();
