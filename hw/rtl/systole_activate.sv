@@ -229,10 +229,10 @@ module systole_activate #(
     always_ff @(posedge clk_i) begin : p_params
       if (param_valid_i) begin
         if (param_beat_i[0]) begin
-          scale_m[param_bank_i][param_beat_i[BeatBits-1:1]] = 64'($signed(param_data_i[MulAt-32 +: MulBits]));
-          shift_m[param_bank_i][param_beat_i[BeatBits-1:1]] = 64'(param_data_i[ShiftAt-32 +: ShBits]);
+          scale_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = 64'($signed(param_data_i[MulAt-32 +: MulBits]));
+          shift_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = 64'(param_data_i[ShiftAt-32 +: ShBits]);
         end else begin
-          bias_m[param_bank_i][param_beat_i[BeatBits-1:1]] = $signed(param_data_i);
+          bias_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = $signed(param_data_i);
         end
       end
     end

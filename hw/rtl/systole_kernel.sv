@@ -368,6 +368,10 @@ module systole_kernel #(
   logic [2:0]  waiting_unit;
   logic [31:0] waiting_index;
   logic [31:0] work_index_q [0:Units-1]; // instruction that the unit took last
+  for (genvar u = 0; u < Units; u++) begin : g_work
+    always_ff @(posedge clk_i)
+      if (accept[u]) work_index_q[u] <= head_index[u];
+  end
   always_comb begin
     waiting_unit = load_busy ? 3'(Load) : weight_busy ? 3'(Weight) : matmul_busy ? 3'(Array) :
                    activate_busy ? 3'(Activate) : 3'(Store);
@@ -391,8 +395,6 @@ module systole_kernel #(
 
   always_ff @(posedge clk_i) begin
     done_o <= 1'b0;
-    for (int u = 0; u < Units; u++)
-      if (accept[u]) work_index_q[u] <= head_index[u];
     if (start_i) begin
       run_q          <= 1'b1;
       error_code_o   <= 8'(systole_pkg::ErrorNone);

@@ -193,8 +193,8 @@ module systole_matmul #(
   // ---- rows in flight ----------------------------------------------------------------------
   logic [LatencyBits-1:0] flight_q [0:1]; // cycles until the half's last row has landed
   assign flight_o = {flight_q[1] != '0, flight_q[0] != '0};
-  always_ff @(posedge clk_i) begin
-    for (int h = 0; h < 2; h++) begin
+  for (genvar h = 0; h < 2; h++) begin : g_half
+    always_ff @(posedge clk_i) begin
       if (issue && acc_q[AccBits-1] == 1'(h)) flight_q[h] <= LatencyBits'(Latency);
       else if (flight_q[h] != '0) flight_q[h] <= flight_q[h] - 1'b1;
       if (!rst_ni) flight_q[h] <= '0;
