@@ -1,0 +1,564 @@
+/* systole compare: a workload on every device, and a report of it. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "measure.h"
+#include "number.h"
+#include "options.h"
+#include "progress.h"
+#include "report/report.h"
+#include "show.h"
+#include "signals.h"
+#include "story.h"
+#include "subcommands.h"
+#include "support/clock.h"
+#include "text.h"
+#include "verify.h"
+#include "workload.h"
+
+/* Rounds over all products of a device whose timings vary: the median then is one of
+ * moments spread over the whole comparison, not of one lucky second. */
+enum { Rounds = 5, MaxDevices = 32 };
+static const double round_budget_s = 0.02;
+
+typedef struct compare_arguments {
+  systole_common common;
+  systole_workload_request workload;
+  const char *devices; /* NULL: all usable arrays and the CPU */
+  const char *out;
+} compare_arguments;
+
+enum {
+  KeyWorkload = 2000,
+  KeyDevices,
+  KeyOut,
+  KeySizes,
+  KeyA,
+  KeyB,
+  KeyHidden,
+  KeyBatch,
+  KeyImages,
+  KeySeed
+};
+
+static const struct argp_option options[] = {
+    {"out", KeyOut, "DIR", 0, "Folder for the report (made if needed); required", 1},
+    {"devices", KeyDevices, "LIST", 0,
+     "Devices, e.g. rtl:16,rtl:64,cpu (default: all usable)", 1},
+    {"workload", KeyWorkload, "NAME", 0, "gemm (default) or mlp", 2},
+    {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
+    {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
+    {"a", KeyA, "A.npy", 0, "gemm: one product of two files, int8 or uint8", 3},
+    {"b", KeyB, "B.npy", 0, "gemm: its right operand", 3},
+    {"hidden", KeyHidden, "COUNT", 0, "mlp: n of the layers 784-n-n-10 (default 512)", 4},
+    {"batch", KeyBatch, "COUNT", 0, "mlp: pictures in one batch (default 64)", 4},
+    {"images", KeyImages, "FILE", 0,
+     "mlp: IDX image file, gzip or plain (default: digits drawn from the seed)", 4},
+    {0}};
+
+static int parse_count(int64_t *out, const char *text, const char *name) {
+  const int code = systole_parse_size(out, text, name);
+  if (code != 0) return code;
+  if (*out < 1) return systole_story(SYSTOLE_EXIT_USAGE, "%s must be at least 1", name);
+  return 0;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  compare_arguments *arguments = state->input;
+  int code = 0;
+  switch (key) {
+    case ARGP_KEY_INIT:
+      state->child_inputs[0] = &arguments->common;
+      break;
+    case KeyOut:
+      arguments->out = text;
+      break;
+    case KeyDevices:
+      arguments->devices = text;
+      break;
+    case KeyWorkload:
+      if (strcmp(text, "gemm") != 0 && strcmp(text, "mlp") != 0) {
+        code = systole_story(SYSTOLE_EXIT_USAGE,
+                             "--workload is '%s'; the workloads are gemm and mlp", text);
+      }
+      arguments->workload.name = text;
+      break;
+    case KeySeed:
+      code = systole_parse_u64(&arguments->workload.seed, text, "--seed");
+      break;
+    case KeySizes:
+      arguments->workload.sizes = text;
+      break;
+    case KeyA:
+      arguments->workload.a_path = text;
+      break;
+    case KeyB:
+      arguments->workload.b_path = text;
+      break;
+    case KeyHidden:
+      code = parse_count(&arguments->workload.hidden, text, "--hidden");
+      break;
+    case KeyBatch:
+      code = parse_count(&arguments->workload.batch, text, "--batch");
+      break;
+    case KeyImages:
+      arguments->workload.images = text;
+      break;
+    default:
+      return ARGP_ERR_UNKNOWN;
+  }
+  if (code != 0) {
+    arguments->common.failed = code;
+    return EINVAL;
+  }
+  return 0;
+}
+
+static const struct argp_child children[] = {{&systole_common_argp, 0, NULL, 0}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .doc =
+        "Runs a workload on every device, checks every result, and writes results.json, "
+        "results.csv, figures and one self-contained report.html into a folder."
+        "\vExamples:\n"
+        "  systole compare --out report\n"
+        "  systole compare --workload mlp --hidden 256 --batch 64 --out report\n"
+        "  systole compare --a A.npy --b B.npy --devices rtl:16,cpu --out report",
+    .children = children};
+
+static int check_arguments(const compare_arguments *arguments) {
+  const systole_workload_request *workload = &arguments->workload;
+  const int mlp = strcmp(workload->name, "mlp") == 0;
+  if (arguments->out == NULL) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--out DIR is missing: where shall the report go?");
+  }
+  if ((workload->a_path != NULL) != (workload->b_path != NULL)) {
+    return systole_story(SYSTOLE_EXIT_USAGE, "--a and --b go together; %s is missing",
+                         workload->a_path == NULL ? "--a" : "--b");
+  }
+  if (workload->a_path != NULL && workload->sizes != NULL) {
+    return systole_story(SYSTOLE_EXIT_USAGE, "--sizes and --a, --b exclude each other");
+  }
+  if (mlp && (workload->a_path != NULL || workload->sizes != NULL)) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--a, --b and --sizes belong to --workload gemm");
+  }
+  if (!mlp && workload->images != NULL) {
+    return systole_story(SYSTOLE_EXIT_USAGE, "--images belongs to --workload mlp");
+  }
+  return 0;
+}
+
+/* ---- devices
+ * ---------------------------------------------------------------------------- */
+
+typedef struct fleet {
+  systole_station stations[MaxDevices];
+  systole_report_device devices[MaxDevices];
+  size_t count;
+} fleet;
+
+static void describe(systole_report_device *out, const systole_station *station,
+                     const systole_device_info *list, size_t count) {
+  const char *name = systole_device_name(station->device);
+  snprintf(out->name, sizeof out->name, "%s", name);
+  out->geometry = station->geometry;
+  out->peak_gops = station->peak_gops;
+  out->peak_kind = station->peak_gops > 0 ? SYSTOLE_KIND_MEASURED : SYSTOLE_KIND_UNKNOWN;
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(list[i].name, name) != 0) continue;
+    snprintf(out->kind, sizeof out->kind, "%s", list[i].kind);
+    snprintf(out->about, sizeof out->about, "%s", list[i].about);
+  }
+  if (out->kind[0] == '\0') {
+    snprintf(out->kind, sizeof out->kind, "%s",
+             station->geometry.dim > 0 ? "accelerator" : "cpu");
+  }
+}
+
+static int add_device(fleet *out, const char *name,
+                      const systole_device_options *device_options,
+                      const systole_device_info *list, size_t count) {
+  for (size_t i = 0; i < out->count; i++) {
+    if (strcmp(out->devices[i].name, name) == 0) return 0;
+  }
+  if (out->count == MaxDevices) {
+    return systole_story(SYSTOLE_EXIT_USAGE, "more than %d devices at once",
+                         (int)MaxDevices);
+  }
+  const int code = systole_station_open(&out->stations[out->count], name, device_options);
+  if (code != 0) return code;
+  describe(&out->devices[out->count], &out->stations[out->count], list, count);
+  out->count++;
+  return 0;
+}
+
+static int open_fleet(fleet *out, const char *names,
+                      const systole_device_options *device_options) {
+  systole_device_info *list = NULL;
+  size_t count = 0;
+  char *copy = NULL;
+  int code =
+      systole_story_of(systole_device_list(&list, &count), "cannot list the devices");
+  if (code != 0) return code;
+  if (names == NULL) {
+    /* Variants ("rtl:16:readable") compute the same cycles; they are there to be asked
+     * for. */
+    for (size_t i = 0; i < count && code == 0; i++) {
+      const char *colon = strchr(list[i].name, ':');
+      const int variant = colon != NULL && strchr(colon + 1, ':') != NULL;
+      if (list[i].usable && !variant) {
+        code = add_device(out, list[i].name, device_options, list, count);
+      }
+    }
+    if (code == 0 && out->count == 0) {
+      code = systole_story(SYSTOLE_EXIT_ABSENT,
+                           "no device is usable here; systole doctor says what to do");
+    }
+  } else {
+    copy = strdup(names);
+    if (copy == NULL) code = systole_story_errno(ENOMEM, "cannot read --devices");
+    char *rest = NULL;
+    for (char *name = code == 0 ? strtok_r(copy, ", ", &rest) : NULL;
+         name != NULL && code == 0; name = strtok_r(NULL, ", ", &rest)) {
+      code = add_device(out, name, device_options, list, count);
+    }
+    if (code == 0 && out->count == 0) {
+      code =
+          systole_story(SYSTOLE_EXIT_USAGE, "--devices is empty; write e.g. rtl:16,cpu");
+    }
+  }
+  free(copy);
+  systole_device_list_free(list, count);
+  return code;
+}
+
+static void close_fleet(fleet *fleet_) {
+  for (size_t i = 0; i < fleet_->count; i++) systole_station_close(&fleet_->stations[i]);
+}
+
+/* ---- the runs
+ * --------------------------------------------------------------------------- */
+
+typedef struct run {
+  systole_weights *weights; /* of devices whose timings vary */
+  systole_samples samples;
+} run;
+
+/* One bar over all: MACs of simulated runs, which take nearly all of the time. */
+typedef struct overall_bar {
+  systole_bar bar;
+  uint64_t done, total;
+} overall_bar;
+
+static int update_bar(void *user, uint64_t done, uint64_t total) {
+  overall_bar *overall = user;
+  (void)total;
+  return systole_bar_update(&overall->bar, overall->done + done, overall->total);
+}
+
+static int check_result(systole_result *result, systole_mismatch *mismatch,
+                        const systole_item *item, const void *c) {
+  memset(mismatch, 0, sizeof *mismatch);
+  if (systole_job_is_s8(&item->job)) {
+    systole_compare_s8(mismatch, c, item->expected, item->job.m, item->job.n);
+  } else {
+    systole_compare_s32(mismatch, c, item->expected, item->job.m, item->job.n);
+  }
+  result->checked = 1;
+  result->mismatches = mismatch->count;
+  result->checked_by = strncmp(result->device, "cpu", 3) == 0 ? item->verified_by : "cpu";
+  return 0;
+}
+
+typedef struct comparison {
+  const systole_workload *workload;
+  fleet *fleet;
+  systole_result *results; /* [item][device] */
+  run *runs;               /* likewise */
+  overall_bar overall;
+  int wrong; /* a story of a wrong result is stored */
+} comparison;
+
+/* Everything once: exact cycles of simulated devices, warm-up of the others, results
+ * checked. */
+static int first_round(comparison *all, size_t item_index, size_t device_index, void *c) {
+  const systole_item *item = &all->workload->items[item_index];
+  const systole_station *station = &all->fleet->stations[device_index];
+  const size_t at = item_index * all->fleet->count + device_index;
+  run *this_run = &all->runs[at];
+  systole_result *result = &all->results[at];
+  systole_mismatch mismatch;
+  int code = 0;
+  snprintf(all->overall.bar.title, sizeof all->overall.bar.title, "%.20s %.40s",
+           all->fleet->devices[device_index].name, item->label);
+  systole_device_set_progress(station->device, update_bar, &all->overall);
+  if (!systole_station_varies(station)) {
+    code = systole_measure_once(&this_run->samples, station, &item->job, c);
+    all->overall.done += (uint64_t)(item->job.m * item->job.n * item->job.k);
+  } else {
+    code = systole_story_of(
+        systole_weights_prepare(&this_run->weights, station->device, item->job.n,
+                                item->job.k, item->job.b,
+                                item->job.n > 0 ? item->job.n : 1, item->job.epilogue),
+        "%s cannot take B", all->fleet->devices[device_index].name);
+    if (code == 0) code = systole_warm_up(this_run->weights, &item->job, c);
+  }
+  systole_device_set_progress(station->device, NULL, NULL);
+  if (code != 0) return code;
+  snprintf(result->device, sizeof result->device, "%s",
+           all->fleet->devices[device_index].name);
+  snprintf(result->workload, sizeof result->workload, "%s", all->workload->name);
+  snprintf(result->label, sizeof result->label, "%s", item->label);
+  result->m = item->job.m;
+  result->n = item->job.n;
+  result->k = item->job.k;
+  result->has_seed = all->workload->has_seed;
+  result->seed = all->workload->seed;
+  check_result(result, &mismatch, item, c);
+  if (mismatch.count > 0 && !all->wrong) {
+    all->wrong = 1;
+    systole_wrong_story(result, &mismatch, &item->job);
+  }
+  return systole_interrupted() ? systole_interrupted_story() : 0;
+}
+
+static int run_all(comparison *all, void *c) {
+  const size_t items = all->workload->count, devices = all->fleet->count;
+  int code = 0;
+  for (size_t i = 0; i < items && code == 0; i++) {
+    for (size_t d = 0; d < devices && code == 0; d++) code = first_round(all, i, d, c);
+  }
+  for (int round = 0; round < Rounds && code == 0; round++) {
+    for (size_t i = 0; i < items && code == 0; i++) {
+      for (size_t d = 0; d < devices && code == 0; d++) {
+        run *this_run = &all->runs[i * devices + d];
+        if (this_run->weights == NULL) continue;
+        code =
+            systole_measure_prepared(&this_run->samples, this_run->weights,
+                                     &all->workload->items[i].job, c, 0, round_budget_s);
+      }
+    }
+  }
+  for (size_t i = 0; i < items && code == 0; i++) {
+    for (size_t d = 0; d < devices; d++) {
+      const size_t at = i * devices + d;
+      systole_summarise(&all->results[at], &all->fleet->stations[d],
+                        &all->workload->items[i].job, &all->runs[at].samples);
+    }
+  }
+  return code;
+}
+
+/* A simulated device's peak follows from its clock, which a run tells. */
+static void complete_devices(comparison *all) {
+  for (size_t d = 0; d < all->fleet->count; d++) {
+    systole_report_device *device = &all->fleet->devices[d];
+    const systole_result *result = &all->results[d];
+    if (device->geometry.dim == 0) continue;
+    device->peak_gops = systole_report_array_peak(result);
+    device->peak_kind = result->stats.clock_kind;
+    device->bandwidth_gbs = systole_report_array_bandwidth(result);
+  }
+}
+
+/* ---- what a person sees
+ * ------------------------------------------------------------------ */
+
+static void show_table(const comparison *all) {
+  char gops[SystoleText], power[SystoleText], waited[SystoleText], note[96];
+  printf("%s%s%s\n\n", systole_text_bold(), all->workload->title, systole_text_plain());
+  printf("%s  %-22s %-12s %10s %12s %9s %20s %10s%s\n", systole_text_dim(), "product",
+         "device", "GOP/s", "utilisation", "W", "most time beside work", "waited",
+         systole_text_plain());
+  for (size_t i = 0; i < all->workload->count; i++) {
+    for (size_t d = 0; d < all->fleet->count; d++) {
+      const systole_result *r = &all->results[i * all->fleet->count + d];
+      const systole_stats *stats = &r->stats;
+      char share[24] = "";
+      note[0] = '\0';
+      if (stats->has_cycles) {
+        snprintf(share, sizeof share, "%.1f %%", 100 * stats->utilisation);
+        int worst = 1;
+        for (int part = 2; part < SystoleLedgerParts; part++) {
+          if (systole_ledger_part(&stats->ledger, part) >
+              systole_ledger_part(&stats->ledger, worst)) {
+            worst = part;
+          }
+        }
+        if (stats->cycles > 0) {
+          snprintf(note, sizeof note, "%s %.0f %%", systole_ledger_name(worst),
+                   100.0 * (double)systole_ledger_part(&stats->ledger, worst) /
+                       (double)stats->cycles);
+        }
+      } else if (systole_result_percent_of_peak(r) >= 0) {
+        snprintf(share, sizeof share, "%.0f %% peak", systole_result_percent_of_peak(r));
+      }
+      power[0] = '\0';
+      if (stats->power_w.kind != SYSTOLE_KIND_UNKNOWN) {
+        systole_text_figure(power, stats->power_w.nominal);
+      }
+      printf("  %-22s %-12s %10s %12s %9s %20s %10s%s%s%s\n", d == 0 ? r->label : "",
+             r->device, systole_text_figure(gops, stats->gops), share, power, note,
+             systole_text_seconds(waited, stats->wall_s),
+             r->mismatches > 0 ? systole_text_bad() : "",
+             r->mismatches > 0 ? "  WRONG" : "", systole_text_plain());
+    }
+  }
+}
+
+static int show_json(const comparison *all, const char *out, const char *warning) {
+  cJSON *object = cJSON_CreateObject();
+  int good = object != NULL &&
+             cJSON_AddStringToObject(object, "workload", all->workload->name) &&
+             cJSON_AddStringToObject(object, "out", out) &&
+             (warning == NULL || cJSON_AddStringToObject(object, "warning", warning));
+  cJSON *array = good ? cJSON_AddArrayToObject(object, "results") : NULL;
+  good = good && array != NULL;
+  for (size_t i = 0; good && i < all->workload->count * all->fleet->count; i++) {
+    cJSON *entry = systole_result_json(&all->results[i]);
+    good = entry != NULL && cJSON_AddItemToArray(array, entry);
+  }
+  const int code = systole_show_json(good ? object : NULL);
+  cJSON_Delete(object);
+  return code;
+}
+
+static char *join_arguments(int argc, char **argv) {
+  size_t length = sizeof "systole";
+  for (int i = 0; i < argc; i++) length += strlen(argv[i]) + 1;
+  char *text = malloc(length);
+  if (text == NULL) return NULL;
+  strcpy(text, "systole");
+  for (int i = 0; i < argc; i++) {
+    strcat(text, " ");
+    strcat(text, argv[i]);
+  }
+  return text;
+}
+
+static size_t largest_result(const systole_workload *workload) {
+  size_t largest = 0;
+  for (size_t i = 0; i < workload->count; i++) {
+    const size_t outputs =
+        (size_t)workload->items[i].job.m * (size_t)workload->items[i].job.n;
+    if (outputs > largest) largest = outputs;
+  }
+  return largest * sizeof(int32_t);
+}
+
+int systole_main_compare(int argc, char **argv) {
+  compare_arguments arguments = {
+      .workload = {.name = "gemm", .hidden = 512, .batch = 64, .seed = 1}};
+  systole_common_init(&arguments.common);
+  char *command = join_arguments(argc, argv);
+  int code = systole_parse(&parser, "compare", argc, argv, &arguments, &arguments.common);
+  if (code == 0) code = check_arguments(&arguments);
+  if (code != 0) {
+    free(command);
+    return code;
+  }
+
+  const double started = systole_wall_seconds();
+  const systole_device_options plain = SYSTOLE_DEVICE_OPTIONS_INIT;
+  systole_workload workload = {0};
+  systole_folder *folder = NULL;
+  systole_device *reference = NULL;
+  fleet *devices = calloc(1, sizeof *devices);
+  comparison all = {.workload = &workload, .fleet = devices};
+  const char *warning = NULL;
+  size_t runs = 0;
+  void *c = NULL;
+  if (devices == NULL || command == NULL) {
+    code = systole_story_errno(ENOMEM, "cannot compare");
+    goto done;
+  }
+
+  /* What can be refused is refused before the long work begins. */
+  if ((code = systole_workload_open(&workload, &arguments.workload)) != 0) goto done;
+  if ((code = open_fleet(devices, arguments.devices, &arguments.common.device)) != 0)
+    goto done;
+  if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
+  if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
+  systole_bar_start(&all.overall.bar, "reference on the CPU");
+  if ((code = systole_workload_solve(&workload, reference)) != 0) goto done;
+
+  runs = workload.count * devices->count;
+  all.results = calloc(runs + 1, sizeof *all.results);
+  all.runs = calloc(runs + 1, sizeof *all.runs);
+  c = calloc(1, largest_result(&workload) + 1);
+  if (all.results == NULL || all.runs == NULL || c == NULL) {
+    code = systole_story_errno(ENOMEM, "cannot compare");
+    goto done;
+  }
+  for (size_t i = 0; i < workload.count; i++) {
+    const systole_job *job = &workload.items[i].job;
+    for (size_t d = 0; d < devices->count; d++) {
+      if (devices->stations[d].geometry.dim > 0) {
+        all.overall.total += (uint64_t)(job->m * job->n * job->k);
+      }
+    }
+  }
+  code = run_all(&all, c);
+  systole_bar_end(&all.overall.bar);
+  if (code != 0) goto done;
+  complete_devices(&all);
+
+  systole_report report = {.version = SYSTOLE_VERSION,
+                           .command = command,
+                           .workload = workload.name,
+                           .title = workload.title,
+                           .devices = devices->devices,
+                           .device_count = devices->count,
+                           .results = all.results,
+                           .result_count = runs,
+                           .wall_s = systole_wall_seconds() - started,
+                           .pictures = workload.pictures,
+                           .picture_count = workload.picture_count,
+                           .picture_side = workload.picture_side};
+  systole_machine_describe(&report.machine);
+  systole_report_date(&report);
+  if ((code = systole_report_write(&report, folder, &warning)) != 0) goto done;
+  if (systole_interrupted()) {
+    code = systole_interrupted_story();
+    goto done;
+  }
+  code = systole_folder_commit(folder);
+  folder = NULL;
+  if (code != 0) goto done;
+
+  if (warning != NULL) fprintf(stderr, "systole compare: warning: %s\n", warning);
+  if (arguments.common.json) {
+    code = show_json(&all, arguments.out, warning);
+  } else {
+    show_table(&all);
+    char waited[SystoleText];
+    printf("\n  %zu runs in %s; open %s/report.html\n", runs,
+           systole_text_seconds(waited, systole_wall_seconds() - started), arguments.out);
+  }
+  if (code == 0 && all.wrong) code = SYSTOLE_EXIT_WRONG;
+
+done:
+  systole_bar_end(&all.overall.bar);
+  for (size_t i = 0; all.runs != NULL && i < runs; i++) {
+    systole_weights_free(all.runs[i].weights);
+    systole_samples_free(&all.runs[i].samples);
+  }
+  free(c);
+  free(all.runs);
+  free(all.results);
+  systole_device_close(reference);
+  systole_folder_discard(folder);
+  if (devices != NULL) close_fleet(devices);
+  free(devices);
+  systole_workload_free(&workload);
+  free(command);
+  return code;
+}

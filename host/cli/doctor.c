@@ -1,0 +1,314 @@
+/* systole doctor: what is installed, what is missing, and the command that mends it. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "number.h"
+#include "operands.h"
+#include "options.h"
+#include "report/machine.h"
+#include "show.h"
+#include "story.h"
+#include "streams.h"
+#include "subcommands.h"
+#include "text.h"
+
+typedef enum state { STATE_GOOD, STATE_NOTE, STATE_MISSING } state;
+static const char *const state_words[] = {"good", "note", "missing"};
+
+typedef struct finding {
+  char name[32];
+  state state;
+  char found[224];
+  char remedy[224]; /* "" when nothing is to be done */
+} finding;
+
+enum { MaxFindings = 64 };
+typedef struct findings {
+  finding list[MaxFindings];
+  int count;
+} findings;
+
+static void add(findings *all, const char *name, state state_, const char *remedy,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static void add(findings *all, const char *name, state state_, const char *remedy,
+                const char *format, ...) {
+  if (all->count == MaxFindings) return;
+  finding *entry = &all->list[all->count++];
+  va_list arguments;
+  snprintf(entry->name, sizeof entry->name, "%s", name);
+  snprintf(entry->remedy, sizeof entry->remedy, "%s", remedy);
+  entry->state = state_;
+  va_start(arguments, format);
+  vsnprintf(entry->found, sizeof entry->found, format, arguments);
+  va_end(arguments);
+}
+
+/* 1 when `program` lies in a folder of PATH; its place in `out`. */
+static int find_program(char *out, size_t size, const char *program) {
+  const char *path = getenv("PATH");
+  char *copy = strdup(path != NULL ? path : "");
+  char *rest = NULL;
+  int found = 0;
+  if (copy == NULL) return 0;
+  for (char *folder = strtok_r(copy, ":", &rest); folder != NULL && !found;
+       folder = strtok_r(NULL, ":", &rest)) {
+    struct stat status;
+    snprintf(out, size, "%s/%s", folder, program);
+    found = access(out, X_OK) == 0 && stat(out, &status) == 0 && S_ISREG(status.st_mode);
+  }
+  free(copy);
+  return found;
+}
+
+/* A product small enough to be instant and odd enough to pad: the device really works. */
+static int try_device(findings *all, const char *name, const char *about, char *kernel,
+                      size_t kernel_size) {
+  enum { M = 19, N = 23, K = 37 };
+  int8_t a[M * K], b[K * N];
+  int32_t c[M * N] = {0}, expected[M * N];
+  const systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+  systole_device *device = NULL;
+  systole_stats stats;
+  memset(&stats, 0, sizeof stats);
+  systole_draw_s8(a, M * K, 1, SYSTOLE_STREAM_A);
+  systole_draw_s8(b, K * N, 1, SYSTOLE_STREAM_B);
+  systole_plain_product(expected, a, b, M, N, K);
+  systole_status status = systole_device_open(&device, name, &options);
+  if (status == SYSTOLE_OK) {
+    status = systole_gemm_s8(device, M, N, K, a, K, b, N, c, N, &stats);
+  }
+  systole_device_close(device);
+  if (status != SYSTOLE_OK) {
+    add(all, name, STATE_MISSING, "build again: cmake --build --preset release",
+        "a product of %d x %d x %d failed: %.150s", M, N, K, systole_last_error());
+    return 0;
+  }
+  if (memcmp(c, expected, sizeof c) != 0) {
+    add(all, name, STATE_MISSING,
+        "please report this with the output of systole doctor --json",
+        "a product of %d x %d x %d is wrong", M, N, K);
+    return 0;
+  }
+  if (kernel != NULL)
+    snprintf(kernel, kernel_size, "%s", stats.kernel ? stats.kernel : "");
+  add(all, name, STATE_GOOD, "", "%.120s; a product of %d x %d x %d is exact", about, M,
+      N, K);
+  return 1;
+}
+
+/* Returns 1 when a simulated array and the CPU both work: the main job can run. */
+static int look_at_devices(findings *all) {
+  systole_device_info *list = NULL;
+  size_t count = 0;
+  int arrays = 0, cpus = 0;
+  char kernel[64] = "";
+  if (systole_device_list(&list, &count) != SYSTOLE_OK) {
+    add(all, "devices", STATE_MISSING, "", "%.200s", systole_last_error());
+    return 0;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const int is_cpu = strncmp(list[i].name, "cpu", 3) == 0;
+    if (!list[i].usable) {
+      add(all, list[i].name, is_cpu ? STATE_MISSING : STATE_NOTE, list[i].reason,
+          "not usable");
+    } else if (is_cpu) {
+      cpus += try_device(all, list[i].name, list[i].about, kernel, sizeof kernel);
+    } else {
+      arrays += try_device(all, list[i].name, list[i].about, NULL, 0);
+    }
+  }
+  if (cpus > 0 && strstr(kernel, "dnnl") == NULL && strstr(kernel, "onednn") == NULL) {
+    add(all, "oneDNN", STATE_NOTE,
+        "a fast reference on AVX512-VNNI needs it: apt-get install libdnnl-dev, then "
+        "build again",
+        "the CPU reference uses its own kernel '%.60s'", kernel);
+  } else if (cpus > 0) {
+    add(all, "oneDNN", STATE_GOOD, "", "the CPU reference uses '%.60s'", kernel);
+  }
+  if (arrays == 0) {
+    add(all, "models", STATE_MISSING,
+        "apt-get install verilator g++, then cmake --preset release && cmake --build "
+        "--preset "
+        "release",
+        "no simulated array is built");
+  }
+  systole_device_list_free(list, count);
+  return arrays > 0 && cpus > 0;
+}
+
+static void look_at_programs(findings *all) {
+  char place[512];
+  if (find_program(place, sizeof place, "gnuplot")) {
+    add(all, "gnuplot", STATE_GOOD, "", "%.200s", place);
+  } else {
+    add(all, "gnuplot", STATE_NOTE, "apt-get install gnuplot-nox",
+        "not found: systole compare leaves its figures out");
+  }
+  if (find_program(place, sizeof place, "gtkwave") ||
+      find_program(place, sizeof place, "surfer")) {
+    add(all, "waveforms", STATE_GOOD, "", "%.200s", place);
+  } else {
+    add(all, "waveforms", STATE_NOTE, "apt-get install gtkwave",
+        "no viewer found for what systole trace writes");
+  }
+}
+
+static void look_at_energy(findings *all) {
+  static const char rapl[] = "/sys/class/powercap/intel-rapl:0/energy_uj";
+  static const char perf[] = "/sys/bus/event_source/devices/power/events/energy-pkg";
+  if (access(rapl, R_OK) == 0) {
+    add(all, "CPU energy", STATE_GOOD, "", "RAPL is readable");
+  } else if (access(rapl, F_OK) == 0) {
+    add(all, "CPU energy", STATE_NOTE,
+        "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next "
+        "start)",
+        "RAPL is there and not readable: the CPU's power is modelled");
+  } else if (access(perf, R_OK) == 0) {
+    add(all, "CPU energy", STATE_NOTE, "sudo sysctl kernel.perf_event_paranoid=0",
+        "perf's energy-pkg event is there; it needs the right to count system-wide");
+  } else {
+    add(all, "CPU energy", STATE_NOTE,
+        "nothing to do: most virtual machines have no counter",
+        "no energy counter here: the CPU's power is modelled and marked so");
+  }
+}
+
+/* The flags of the first processor in /proc/cpuinfo that decide how fast int8 is. */
+static void look_at_cpu(findings *all) {
+  static const char *const wanted[] = {"avx512_vnni", "avx_vnni", "avx512f", "avx2"};
+  char line[8192], present[128] = "";
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  systole_machine machine;
+  systole_machine_describe(&machine);
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, "flags", 5) != 0) continue;
+    char *rest = NULL;
+    for (char *flag = strtok_r(line, " \t\n:", &rest); flag != NULL;
+         flag = strtok_r(NULL, " \t\n:", &rest)) {
+      for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        if (strcmp(flag, wanted[i]) == 0) {
+          const size_t used = strlen(present);
+          snprintf(present + used, sizeof present - used, " %s", flag);
+        }
+      }
+    }
+    break;
+  }
+  if (file != NULL) fclose(file);
+  const int fast = strstr(present, "vnni") != NULL;
+  add(all, "CPU", fast ? STATE_GOOD : STATE_NOTE,
+      fast ? ""
+           : "nothing to do: without VNNI the int8 reference is slower, and still exact",
+      "%.100s, %d core%s,%s", machine.cpu, machine.cores, machine.cores == 1 ? "" : "s",
+      present[0] != '\0' ? present : " no AVX");
+}
+
+static void look_at_room(findings *all) {
+  char free_text[SystoleText];
+  const uint64_t available = systole_memory_available();
+  if (available != UINT64_MAX) {
+    const int little = available < (UINT64_C(1) << 30);
+    add(all, "memory", little ? STATE_NOTE : STATE_GOOD,
+        little ? "close other programs before large products" : "", "%s free",
+        systole_text_bytes(free_text, available));
+  }
+  struct statvfs disk;
+  if (statvfs(".", &disk) == 0) {
+    const uint64_t bytes = (uint64_t)disk.f_bavail * (uint64_t)disk.f_frsize;
+    const int little = bytes < (UINT64_C(256) << 20);
+    add(all, "disk", little ? STATE_NOTE : STATE_GOOD,
+        little ? "make room before systole compare or systole trace" : "", "%s free here",
+        systole_text_bytes(free_text, bytes));
+  }
+  add(all, "terminal", STATE_GOOD, "", "%s, %s",
+      isatty(STDERR_FILENO) ? "progress is shown"
+                            : "not a terminal: no progress is shown",
+      systole_text_unicode() ? "UTF-8" : "plain ASCII");
+}
+
+static error_t parse(int key, char *text, struct argp_state *parse_state) {
+  systole_common *common = parse_state->input;
+  (void)text;
+  if (key != 'j') return ARGP_ERR_UNKNOWN;
+  common->json = 1;
+  return 0;
+}
+
+static const struct argp_option options[] = {
+    {"json", 'j', NULL, 0, "One JSON object on standard output, nothing else there", 0},
+    {0}};
+static const struct argp parser = {.options = options,
+                                   .parser = parse,
+                                   .doc =
+                                       "Says what is installed, what is missing and what "
+                                       "to do. Exit code 0 when the main job "
+                                       "(systole compare) can run, else 3."};
+
+static int show_findings_json(const findings *all, int can_run) {
+  cJSON *object = cJSON_CreateObject();
+  cJSON *array = NULL;
+  int good = cJSON_AddStringToObject(object, "version", SYSTOLE_VERSION) != NULL &&
+             cJSON_AddBoolToObject(object, "can_run", can_run) != NULL &&
+             (array = cJSON_AddArrayToObject(object, "findings")) != NULL;
+  for (int i = 0; good && i < all->count; i++) {
+    const finding *f = &all->list[i];
+    cJSON *entry = cJSON_CreateObject();
+    good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
+           cJSON_AddStringToObject(entry, "name", f->name) != NULL &&
+           cJSON_AddStringToObject(entry, "state", state_words[f->state]) != NULL &&
+           cJSON_AddStringToObject(entry, "found", f->found) != NULL &&
+           (f->remedy[0] == '\0' ||
+            cJSON_AddStringToObject(entry, "remedy", f->remedy) != NULL);
+  }
+  const int code = systole_show_json(good ? object : NULL);
+  cJSON_Delete(object);
+  return code;
+}
+
+static void show_findings(const findings *all, int can_run) {
+  for (int i = 0; i < all->count; i++) {
+    const finding *f = &all->list[i];
+    const char *colour = f->state == STATE_GOOD      ? systole_text_good()
+                         : f->state == STATE_MISSING ? systole_text_bad()
+                                                     : systole_text_bold();
+    printf("  %s%-8s%s %-18s %s\n", colour, state_words[f->state], systole_text_plain(),
+           f->name, f->found);
+    if (f->remedy[0] != '\0') printf("  %-8s %-18s -> %s\n", "", "", f->remedy);
+  }
+  printf("\n  %s\n", can_run ? "The main job can run: systole compare --out report"
+                             : "The main job cannot run yet; mend what is missing.");
+}
+
+int systole_main_doctor(int argc, char **argv) {
+  systole_common common;
+  systole_common_init(&common);
+  int code = systole_parse(&parser, "doctor", argc, argv, &common, &common);
+  if (code != 0) return code;
+  findings *all = calloc(1, sizeof *all);
+  if (all == NULL) return systole_story_errno(ENOMEM, "cannot examine this machine");
+  const int can_run = look_at_devices(all);
+  look_at_programs(all);
+  look_at_energy(all);
+  look_at_cpu(all);
+  look_at_room(all);
+  if (common.json) {
+    code = show_findings_json(all, can_run);
+  } else {
+    show_findings(all, can_run);
+  }
+  free(all);
+  if (code == 0 && !can_run) {
+    code = systole_story(SYSTOLE_EXIT_ABSENT, "the main job cannot run here yet");
+  }
+  return code;
+}

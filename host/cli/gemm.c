@@ -1,0 +1,215 @@
+/* systole gemm: one product on one device, checked and measured. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure.h"
+#include "npy.h"
+#include "number.h"
+#include "operands.h"
+#include "options.h"
+#include "output.h"
+#include "progress.h"
+#include "show.h"
+#include "signals.h"
+#include "story.h"
+#include "subcommands.h"
+#include "verify.h"
+
+typedef struct gemm_arguments {
+  systole_common common;
+  const char *device;
+  const char *out;
+  systole_operands_request operands;
+  int no_check;
+  int repeat; /* 0: chosen by the device */
+} gemm_arguments;
+
+enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat };
+
+static const struct argp_option options[] = {
+    {"device", 'd', "NAME", 0,
+     "Device: rtl:16 (default), rtl:64, cpu, ... (see systole devices)", 1},
+    {NULL, 'm', "ROWS", 0, "Rows of A and C", 2},
+    {NULL, 'n', "COLUMNS", 0, "Columns of B and C", 2},
+    {NULL, 'k', "DEPTH", 0, "Columns of A and rows of B", 2},
+    {"a", KeyA, "A.npy", 0, "Left operand, int8 or uint8; without it, random", 3},
+    {"b", KeyB, "B.npy", 0, "Right operand, likewise", 3},
+    {"out", KeyOut, "C.npy", 0, "Writes the product (int32)", 3},
+    {"seed", KeySeed, "SEED", 0, "Seed of random operands (default 1)", 3},
+    {"no-check", KeyNoCheck, NULL, 0, "Does not compare the result with the CPU's", 4},
+    {"repeat", KeyRepeat, "COUNT", 0,
+     "Timed runs; the median is shown (default: 1 on simulated devices, for a second on "
+     "others)",
+     4},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  gemm_arguments *arguments = state->input;
+  uint64_t value = 0;
+  int code = 0;
+  switch (key) {
+    case ARGP_KEY_INIT:
+      state->child_inputs[0] = &arguments->common;
+      break;
+    case 'd':
+      arguments->device = text;
+      break;
+    case 'm':
+      code = systole_parse_size(&arguments->operands.m, text, "-m");
+      break;
+    case 'n':
+      code = systole_parse_size(&arguments->operands.n, text, "-n");
+      break;
+    case 'k':
+      code = systole_parse_size(&arguments->operands.k, text, "-k");
+      break;
+    case KeyA:
+      arguments->operands.a_path = text;
+      break;
+    case KeyB:
+      arguments->operands.b_path = text;
+      break;
+    case KeyOut:
+      arguments->out = text;
+      break;
+    case KeySeed:
+      code = systole_parse_u64(&arguments->operands.seed, text, "--seed");
+      break;
+    case KeyNoCheck:
+      arguments->no_check = 1;
+      break;
+    case KeyRepeat:
+      code = systole_parse_u64(&value, text, "--repeat");
+      if (code == 0 && (value < 1 || value > 100000)) {
+        code = systole_story(SYSTOLE_EXIT_USAGE, "--repeat is %s; 1 to 100000 make sense",
+                             text);
+      }
+      arguments->repeat = (int)value;
+      break;
+    default:
+      return ARGP_ERR_UNKNOWN;
+  }
+  if (code != 0) {
+    arguments->common.failed = code;
+    return EINVAL;
+  }
+  return 0;
+}
+
+static const struct argp_child children[] = {{&systole_common_argp, 0, NULL, 0}, {0}};
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .doc =
+        "Multiplies A (M x K) by B (K x N), int8 x int8 -> int32, exactly modulo 2^32, "
+        "on one "
+        "device; compares the result with the CPU's and shows what the run did."
+        "\vExamples:\n"
+        "  systole gemm --device rtl:16 -m 256 -n 256 -k 256\n"
+        "  systole gemm --device rtl:64 --a A.npy --b B.npy --out C.npy --json",
+    .children = children};
+
+static int run(systole_samples *samples, const systole_station *station,
+               const systole_job *job, int32_t *c, int repeat) {
+  if (repeat == 0 && !systole_station_varies(station)) repeat = 1;
+  if (repeat == 1 && !systole_station_varies(station)) {
+    return systole_measure_once(samples, station, job, c);
+  }
+  systole_weights *weights = NULL;
+  int code =
+      systole_story_of(systole_weights_prepare(&weights, station->device, job->n, job->k,
+                                               job->b, job->n > 0 ? job->n : 1, NULL),
+                       "%s cannot take B", systole_device_name(station->device));
+  if (code == 0 && systole_station_varies(station))
+    code = systole_warm_up(weights, job, c);
+  if (code == 0) code = systole_measure_prepared(samples, weights, job, c, repeat, 1.0);
+  systole_weights_free(weights);
+  return code;
+}
+
+int systole_main_gemm(int argc, char **argv) {
+  gemm_arguments arguments = {.device = "rtl:16",
+                              .operands = {.m = -1, .n = -1, .k = -1, .seed = 1}};
+  systole_common_init(&arguments.common);
+  int code = systole_parse(&parser, "gemm", argc, argv, &arguments, &arguments.common);
+  if (code != 0) return code;
+
+  systole_operands operands = {0};
+  systole_output *output = NULL;
+  systole_station station = {0};
+  systole_samples samples = {0};
+  systole_result result = {.workload = "gemm"};
+  systole_mismatch mismatch = {0};
+  systole_bar bar;
+  char title[96];
+  int32_t *c = NULL;
+  cJSON *object = NULL;
+
+  /* Everything that can be refused is refused before the long work begins. */
+  if ((code = systole_operands_get(&operands, &arguments.operands)) != 0) goto done;
+  if (arguments.out != NULL &&
+      (code = systole_output_open(&output, arguments.out)) != 0) {
+    goto done;
+  }
+  if ((code = systole_station_open(&station, arguments.device,
+                                   &arguments.common.device)) != 0) {
+    goto done;
+  }
+  c = calloc((size_t)operands.m * (size_t)operands.n + 1, sizeof *c);
+  if (c == NULL) {
+    code = systole_story_errno(ENOMEM, "cannot hold the result");
+    goto done;
+  }
+
+  const systole_job job = {operands.m, operands.n, operands.k,
+                           operands.a, operands.b, NULL};
+  snprintf(title, sizeof title, "%s", arguments.device);
+  systole_bar_start(&bar, title);
+  systole_device_set_progress(station.device, systole_bar_update, &bar);
+  code = run(&samples, &station, &job, c, arguments.repeat);
+  systole_device_set_progress(station.device, NULL, NULL);
+  systole_bar_end(&bar);
+  if (code != 0) goto done;
+
+  systole_summarise(&result, &station, &job, &samples);
+  result.has_seed = operands.random;
+  result.seed = arguments.operands.seed;
+  if (!arguments.no_check) {
+    code = systole_verify_raw(&result, &mismatch, arguments.device, &job, c);
+    if (code != 0) goto done;
+  }
+  if (systole_interrupted()) {
+    code = systole_interrupted_story();
+    goto done;
+  }
+  if (output != NULL && result.mismatches == 0) {
+    if ((code = systole_operands_correct(c, &operands)) != 0) goto done;
+    const systole_matrix matrix = {SYSTOLE_TYPE_S32, operands.m, operands.n, c};
+    systole_npy_write(systole_output_file(output), &matrix);
+    code = systole_output_commit(output);
+    output = NULL;
+    if (code != 0) goto done;
+  }
+  if (arguments.common.json) {
+    object = systole_result_json(&result);
+    code = systole_show_json(object);
+  } else {
+    systole_show_result(&result);
+    if (arguments.out != NULL && result.mismatches == 0)
+      printf("\n  wrote %s\n", arguments.out);
+  }
+  if (code == 0 && result.mismatches > 0)
+    code = systole_wrong_story(&result, &mismatch, &job);
+
+done:
+  cJSON_Delete(object);
+  free(c);
+  systole_samples_free(&samples);
+  systole_station_close(&station);
+  systole_output_discard(output);
+  systole_operands_free(&operands);
+  return code;
+}

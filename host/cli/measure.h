@@ -1,0 +1,63 @@
+/* Runs one product on one device, often enough for a steady figure. */
+#ifndef SYSTOLE_CLI_MEASURE_H
+#define SYSTOLE_CLI_MEASURE_H
+
+#include <stdint.h>
+
+#include "report/result.h"
+#include "systole/systole.h"
+
+typedef struct systole_job {
+  int64_t m, n, k;
+  const int8_t *a, *b;              /* row-major without gaps */
+  const systole_epilogue *epilogue; /* NULL: raw int32 */
+} systole_job;
+
+/* 1: the results are int8. */
+int systole_job_is_s8(const systole_job *job);
+
+typedef struct systole_samples {
+  systole_stats *stats;
+  size_t count, capacity;
+} systole_samples;
+
+void systole_samples_free(systole_samples *samples);
+
+/* A device that is open, and what stays the same over its runs. */
+typedef struct systole_station {
+  systole_device *device;
+  systole_geometry geometry;
+  int threads;      /* 0: does not apply */
+  double peak_gops; /* 0: not known */
+  const char *peak_instruction;
+} systole_station;
+
+/* Opens the device and asks for its geometry and measured peak. Returns an exit code. */
+int systole_station_open(systole_station *out, const char *name,
+                         const systole_device_options *options);
+void systole_station_close(systole_station *station);
+
+/* 1: timings vary from run to run and are repeated; 0: cycles are exact, one run says
+ * all. */
+int systole_station_varies(const systole_station *station);
+
+/* Once, everything included that a person waits for: packing of weights, run, unpacking.
+ * Adds one sample. c holds int32_t or int8_t as the job says. */
+int systole_measure_once(systole_samples *samples, const systole_station *station,
+                         const systole_job *job, void *c);
+
+/* Weights are prepared by the caller; runs until `runs` are counted or, when runs is 0,
+ * at least once and until budget_s is spent. */
+int systole_measure_prepared(systole_samples *samples, const systole_weights *weights,
+                             const systole_job *job, void *c, int runs, double budget_s);
+
+/* Two warm-ups (the second is left out when the first took over a second): the first
+ * calls of a library compile kernels and start threads. */
+int systole_warm_up(const systole_weights *weights, const systole_job *job, void *c);
+
+/* Fills the measured part of *result: the statistics of the run with the median wall
+ * time, and the quartiles. */
+void systole_summarise(systole_result *result, const systole_station *station,
+                       const systole_job *job, systole_samples *samples);
+
+#endif

@@ -1,0 +1,133 @@
+#include "show.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "story.h"
+#include "text.h"
+
+static void row(const char *name, const char *figure) {
+  printf("  %s%-13s%s %-15s", systole_text_dim(), name, systole_text_plain(), figure);
+}
+
+static void show_heading(const systole_result *result) {
+  printf("%s%s%s   %s %" PRId64 " x %" PRId64 " x %" PRId64, systole_text_bold(),
+         result->device, systole_text_plain(), result->workload, result->m, result->n,
+         result->k);
+  if (result->has_seed) printf(", seed %" PRIu64, result->seed);
+  if (!result->checked) {
+    printf("   not checked\n\n");
+  } else if (result->mismatches == 0) {
+    printf("   %sexact%s (checked against %s)\n\n", systole_text_good(),
+           systole_text_plain(), result->checked_by);
+  } else {
+    printf("   %sWRONG: %" PRIu64 " elements%s (checked against %s)\n\n",
+           systole_text_bad(), result->mismatches, systole_text_plain(),
+           result->checked_by);
+  }
+}
+
+static void show_power(const systole_result *result) {
+  const systole_bounds *power = &result->stats.power_w, *energy = &result->stats.energy_j;
+  const systole_bounds efficiency = systole_result_efficiency(result);
+  char a[SystoleText], b[SystoleText], c[SystoleText], figure[SystoleText + 8];
+  if (power->kind != SYSTOLE_KIND_UNKNOWN) {
+    snprintf(figure, sizeof figure, "%s W", systole_text_figure(a, power->nominal));
+    row("power", figure);
+    printf("between %s and %s W, %s\n", systole_text_figure(b, power->low),
+           systole_text_figure(c, power->high), systole_kind_word(power->kind));
+  }
+  if (efficiency.kind != SYSTOLE_KIND_UNKNOWN) {
+    snprintf(figure, sizeof figure, "%s GOP/s/W",
+             systole_text_figure(a, efficiency.nominal));
+    row("efficiency", figure);
+    printf("between %s and %s", systole_text_figure(b, efficiency.low),
+           systole_text_figure(c, efficiency.high));
+    if (energy->kind != SYSTOLE_KIND_UNKNOWN) {
+      printf("; %s mJ", systole_text_figure(a, 1000 * energy->nominal));
+    }
+    printf("\n");
+  }
+}
+
+static void show_ledger(const systole_stats *stats) {
+  char count[SystoleText], bar[160];
+  printf("\n  where the %s cycles went\n", systole_text_count(count, stats->cycles));
+  for (int part = 0; part < SystoleLedgerParts; part++) {
+    const uint64_t cycles = systole_ledger_part(&stats->ledger, part);
+    const double share = stats->cycles > 0 ? (double)cycles / (double)stats->cycles : 0;
+    printf("    %-13s %14s  %5.1f %%  %s\n", systole_ledger_name(part),
+           systole_text_count(count, cycles), 100 * share,
+           systole_text_bar(bar, share, 32));
+  }
+}
+
+void systole_show_result(const systole_result *result) {
+  const systole_stats *stats = &result->stats;
+  char a[SystoleText], b[SystoleText], figure[SystoleText + 8];
+  show_heading(result);
+  if (stats->seconds > 0) {
+    snprintf(figure, sizeof figure, "%s GOP/s", systole_text_figure(a, stats->gops));
+    row("throughput", figure);
+    if (stats->has_cycles) {
+      const char *kind = systole_kind_word(stats->clock_kind);
+      printf("at %s MHz%s%s%s", systole_text_figure(b, stats->clock_mhz),
+             kind != NULL ? " (" : "", kind != NULL ? kind : "", kind != NULL ? ")" : "");
+      if (stats->memory != NULL) printf(", memory %s", stats->memory);
+      printf("\n");
+    } else {
+      printf("%s on %d thread%s\n", stats->kernel != NULL ? stats->kernel : "",
+             result->threads, result->threads == 1 ? "" : "s");
+    }
+  }
+  if (stats->has_cycles) {
+    snprintf(figure, sizeof figure, "%.1f %%", 100 * stats->utilisation);
+    row("utilisation", figure);
+    printf("of %d x %d MACs each cycle; this shape allows %.1f %%\n",
+           result->geometry.dim, result->geometry.dim, 100 * stats->utilisation_ceiling);
+  }
+  const double percent = systole_result_percent_of_peak(result);
+  if (percent >= 0) {
+    snprintf(figure, sizeof figure, "%.1f %%", percent);
+    row("of the peak", figure);
+    printf("%s GOP/s, %s with %s\n", systole_text_figure(a, result->peak_gops),
+           systole_kind_word(result->peak_kind),
+           result->peak_instruction != NULL && result->peak_instruction[0] != '\0'
+               ? result->peak_instruction
+               : "a register-only loop");
+  }
+  if (stats->has_cycles) {
+    row("time", systole_text_seconds(a, stats->seconds));
+    printf("%s cycles on the device\n", systole_text_count(b, stats->cycles));
+  } else if (result->repeats > 1) {
+    row("time", systole_text_seconds(a, stats->seconds));
+    printf("median of %d runs; half of them between ", result->repeats);
+    printf("%s and ", systole_text_seconds(a, result->wall_low_s));
+    printf("%s\n", systole_text_seconds(a, result->wall_high_s));
+  }
+  show_power(result);
+  if (stats->has_cycles) {
+    row("memory", systole_text_bytes(a, stats->dram_read_bytes));
+    printf("read, %s written\n", systole_text_bytes(b, stats->dram_write_bytes));
+  }
+  row("you waited", systole_text_seconds(a, stats->wall_s));
+  printf("%s of CPU time", systole_text_seconds(b, stats->cpu_s));
+  if (stats->host_share > 0) printf("; packing took %.0f %%", 100 * stats->host_share);
+  if (stats->sim_cpu_s > 0) {
+    printf("; simulated at %s GMAC per CPU second",
+           systole_text_figure(a, (double)stats->macs / stats->sim_cpu_s / 1e9));
+  }
+  printf("\n");
+  if (stats->has_cycles) show_ledger(stats);
+}
+
+int systole_show_json(cJSON *object) {
+  char *text = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
+  if (text == NULL) return systole_story_errno(ENOMEM, "cannot write the JSON object");
+  puts(text);
+  free(text);
+  return 0;
+}

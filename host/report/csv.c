@@ -1,0 +1,96 @@
+#include "report/csv.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char header[] =
+    "device,workload,label,m,n,k,macs,checked,mismatches,checked_by,dim,cycles,clock_mhz,"
+    "clock_kind,memory,utilisation,utilisation_ceiling,active,start,drain,output_stall,"
+    "input_stall,weight_stall,weight_shift,other,dram_read_bytes,dram_write_bytes,kernel,"
+    "threads,"
+    "peak_gops,peak_kind,percent_of_peak,seconds,gops,repeats,wall_s,wall_low_s,wall_"
+    "high_s,cpu_s,"
+    "sim_macs_per_cpu_s,host_share,power_kind,power_low_w,power_nominal_w,power_high_w,"
+    "energy_kind,energy_low_j,energy_nominal_j,energy_high_j\n";
+
+static void put_text(FILE *file, const char *text) {
+  if (text == NULL) text = "";
+  if (strpbrk(text, ",\"\r\n") == NULL) {
+    fprintf(file, "%s,", text);
+    return;
+  }
+  fputc('"', file);
+  for (; *text != '\0'; text++) {
+    if (*text == '"') fputc('"', file);
+    fputc(*text, file);
+  }
+  fputs("\",", file);
+}
+
+static void put_u64(FILE *file, int known, uint64_t value) {
+  if (known) fprintf(file, "%" PRIu64, value);
+  fputc(',', file);
+}
+
+static void put_number(FILE *file, int known, double value) {
+  if (known) fprintf(file, "%.9g", value);
+  fputc(',', file);
+}
+
+static void put_bounds(FILE *file, const systole_bounds *bounds) {
+  const int known = bounds->kind != SYSTOLE_KIND_UNKNOWN;
+  put_text(file, systole_kind_word(bounds->kind));
+  put_number(file, known, bounds->low);
+  put_number(file, known, bounds->nominal);
+  if (known) fprintf(file, "%.9g", bounds->high);
+}
+
+static void put_row(FILE *file, const systole_result *r) {
+  const systole_stats *s = &r->stats;
+  const double percent = systole_result_percent_of_peak(r);
+  put_text(file, r->device);
+  put_text(file, r->workload);
+  put_text(file, r->label);
+  put_u64(file, 1, (uint64_t)r->m);
+  put_u64(file, 1, (uint64_t)r->n);
+  put_u64(file, 1, (uint64_t)r->k);
+  put_u64(file, 1, s->macs);
+  put_text(file, r->checked ? "true" : "false");
+  put_u64(file, r->checked, r->mismatches);
+  put_text(file, r->checked ? r->checked_by : NULL);
+  put_u64(file, r->geometry.dim > 0, (uint64_t)r->geometry.dim);
+  put_u64(file, s->has_cycles, s->cycles);
+  put_number(file, s->has_cycles, s->clock_mhz);
+  put_text(file, s->has_cycles ? systole_kind_word(s->clock_kind) : NULL);
+  put_text(file, s->memory);
+  put_number(file, s->has_cycles, s->utilisation);
+  put_number(file, s->has_cycles, s->utilisation_ceiling);
+  for (int part = 0; part < SystoleLedgerParts; part++) {
+    put_u64(file, s->has_cycles, systole_ledger_part(&s->ledger, part));
+  }
+  put_u64(file, s->has_cycles, s->dram_read_bytes);
+  put_u64(file, s->has_cycles, s->dram_write_bytes);
+  put_text(file, s->kernel);
+  put_u64(file, r->threads > 0, (uint64_t)r->threads);
+  put_number(file, r->peak_gops > 0, r->peak_gops);
+  put_text(file, r->peak_gops > 0 ? systole_kind_word(r->peak_kind) : NULL);
+  put_number(file, percent >= 0, percent);
+  put_number(file, s->seconds > 0, s->seconds);
+  put_number(file, s->seconds > 0, s->gops);
+  put_u64(file, 1, (uint64_t)r->repeats);
+  put_number(file, 1, s->wall_s);
+  put_number(file, r->repeats > 1, r->wall_low_s);
+  put_number(file, r->repeats > 1, r->wall_high_s);
+  put_number(file, 1, s->cpu_s);
+  put_number(file, s->sim_cpu_s > 0, (double)s->macs / s->sim_cpu_s);
+  put_number(file, 1, s->host_share);
+  put_bounds(file, &s->power_w);
+  fputc(',', file);
+  put_bounds(file, &s->energy_j);
+  fputc('\n', file);
+}
+
+void systole_report_csv(FILE *file, const systole_report *report) {
+  fputs(header, file);
+  for (size_t i = 0; i < report->result_count; i++) put_row(file, &report->results[i]);
+}

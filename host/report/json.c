@@ -1,0 +1,73 @@
+#include "report/json.h"
+
+static int add_machine(cJSON *object, const systole_machine *machine) {
+  cJSON *entry = cJSON_AddObjectToObject(object, "machine");
+  return entry != NULL &&
+         (machine->cpu[0] == '\0' ||
+          cJSON_AddStringToObject(entry, "cpu", machine->cpu)) &&
+         cJSON_AddNumberToObject(entry, "cores", machine->cores) &&
+         (machine->memory_bytes == 0 ||
+          systole_json_u64(entry, "memory_bytes", machine->memory_bytes)) &&
+         (machine->system[0] == '\0' ||
+          cJSON_AddStringToObject(entry, "system", machine->system)) &&
+         (machine->kernel[0] == '\0' ||
+          cJSON_AddStringToObject(entry, "kernel", machine->kernel));
+}
+
+static int add_device(cJSON *array, const systole_report_device *device) {
+  cJSON *entry = cJSON_CreateObject();
+  int good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
+             cJSON_AddStringToObject(entry, "name", device->name) &&
+             cJSON_AddStringToObject(entry, "kind", device->kind) &&
+             cJSON_AddStringToObject(entry, "about", device->about);
+  if (good && device->geometry.dim > 0) {
+    const systole_geometry *g = &device->geometry;
+    cJSON *geometry = cJSON_AddObjectToObject(entry, "geometry");
+    good = geometry != NULL && cJSON_AddNumberToObject(geometry, "dim", g->dim) &&
+           cJSON_AddNumberToObject(geometry, "axi_bytes", g->axi_bytes) &&
+           cJSON_AddNumberToObject(geometry, "weight_ports", g->weight_ports) &&
+           cJSON_AddNumberToObject(geometry, "ub_rows", g->ub_rows) &&
+           cJSON_AddNumberToObject(geometry, "acc_rows", g->acc_rows) &&
+           cJSON_AddNumberToObject(geometry, "weight_tiles", g->weight_tiles) &&
+           cJSON_AddNumberToObject(geometry, "features", g->features) &&
+           cJSON_AddBoolToObject(geometry, "flat_array", g->flat_array);
+  }
+  if (good && device->peak_gops > 0) {
+    const char *kind = systole_kind_word(device->peak_kind);
+    good = cJSON_AddNumberToObject(entry, "peak_gops", device->peak_gops) &&
+           (kind == NULL || cJSON_AddStringToObject(entry, "peak_kind", kind));
+  }
+  if (good && device->bandwidth_gbs > 0) {
+    good = cJSON_AddNumberToObject(entry, "bandwidth_gbs", device->bandwidth_gbs) != NULL;
+  }
+  return good;
+}
+
+cJSON *systole_report_json(const systole_report *report) {
+  cJSON *object = cJSON_CreateObject();
+  int good = object != NULL && cJSON_AddNumberToObject(object, "schema", 1) &&
+             cJSON_AddStringToObject(object, "tool", "systole") &&
+             cJSON_AddStringToObject(object, "version", report->version) &&
+             cJSON_AddStringToObject(object, "command", report->command) &&
+             cJSON_AddStringToObject(object, "date", report->date) &&
+             cJSON_AddStringToObject(object, "workload", report->workload) &&
+             cJSON_AddStringToObject(object, "title", report->title) &&
+             cJSON_AddNumberToObject(object, "wall_s", report->wall_s) &&
+             add_machine(object, &report->machine);
+  cJSON *devices = good ? cJSON_AddArrayToObject(object, "devices") : NULL;
+  good = devices != NULL;
+  for (size_t i = 0; good && i < report->device_count; i++) {
+    good = add_device(devices, &report->devices[i]);
+  }
+  cJSON *results = good ? cJSON_AddArrayToObject(object, "results") : NULL;
+  good = results != NULL;
+  for (size_t i = 0; good && i < report->result_count; i++) {
+    cJSON *entry = systole_result_json(&report->results[i]);
+    good = entry != NULL && cJSON_AddItemToArray(results, entry);
+  }
+  if (!good) {
+    cJSON_Delete(object);
+    object = NULL;
+  }
+  return object;
+}

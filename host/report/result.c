@@ -1,0 +1,206 @@
+#include "result.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *systole_kind_word(systole_kind kind) {
+  switch (kind) {
+    case SYSTOLE_KIND_MEASURED:
+      return "measured";
+    case SYSTOLE_KIND_MODELLED:
+      return "modelled";
+    case SYSTOLE_KIND_PUBLISHED:
+      return "published";
+    case SYSTOLE_KIND_ASSUMED:
+      return "assumed";
+    case SYSTOLE_KIND_UNKNOWN:
+      break;
+  }
+  return NULL;
+}
+
+systole_bounds systole_result_efficiency(const systole_result *result) {
+  systole_bounds out = {SYSTOLE_KIND_UNKNOWN, 0, 0, 0};
+  const systole_bounds *power = &result->stats.power_w;
+  if (power->kind == SYSTOLE_KIND_UNKNOWN || !(power->low > 0) ||
+      !(result->stats.gops > 0)) {
+    return out;
+  }
+  out.kind = power->kind;
+  out.low = result->stats.gops / power->high;
+  out.nominal = result->stats.gops / power->nominal;
+  out.high = result->stats.gops / power->low;
+  return out;
+}
+
+double systole_result_percent_of_peak(const systole_result *result) {
+  if (!(result->peak_gops > 0) || !(result->stats.gops > 0)) return -1;
+  return 100 * result->stats.gops / result->peak_gops;
+}
+
+double systole_result_intensity(const systole_result *result, int *counted) {
+  const systole_stats *stats = &result->stats;
+  const double operations = 2 * (double)stats->macs;
+  *counted = stats->has_cycles;
+  double bytes = (double)stats->dram_read_bytes + (double)stats->dram_write_bytes;
+  if (!*counted) {
+    const double m = (double)result->m, n = (double)result->n, k = (double)result->k;
+    bytes = m * k + k * n + 4 * m * n;
+  }
+  return bytes > 0 ? operations / bytes : 0;
+}
+
+int systole_result_is_modelled(const systole_result *result) {
+  return result->stats.has_cycles && result->stats.clock_kind != SYSTOLE_KIND_MEASURED;
+}
+
+static const struct {
+  const char *name;
+  const char *meaning;
+} parts[SystoleLedgerParts] = {
+    {"active", "A row of activations enters the array: useful work, padding included."},
+    {"start",
+     "Before the first row: the program, the first weights and activations are fetched."},
+    {"drain", "After the last row: sums leave the array, results are written to memory."},
+    {"output_stall",
+     "The next product waits for a free half of the accumulators: results leave "
+     "more slowly than they are made."},
+    {"input_stall", "The next product waits for its activations."},
+    {"weight_stall",
+     "The next weight tile has not arrived from memory: little reuse of weights, "
+     "typical of small batches."},
+    {"weight_shift", "The weight tile is on the chip and still moves into place."},
+    {"other", "No product waits at the array: the command stream itself is the limit."},
+};
+
+const char *systole_ledger_name(int part) { return parts[part].name; }
+const char *systole_ledger_meaning(int part) { return parts[part].meaning; }
+
+uint64_t systole_ledger_part(const systole_ledger *ledger, int part) {
+  const uint64_t values[SystoleLedgerParts] = {ledger->active,       ledger->start,
+                                               ledger->drain,        ledger->output_stall,
+                                               ledger->input_stall,  ledger->weight_stall,
+                                               ledger->weight_shift, ledger->other};
+  return values[part];
+}
+
+int systole_json_u64(cJSON *object, const char *key, uint64_t value) {
+  char digits[24];
+  snprintf(digits, sizeof digits, "%" PRIu64, value);
+  return cJSON_AddRawToObject(object, key, digits) != NULL;
+}
+
+static int add_number(cJSON *object, const char *key, double value) {
+  return cJSON_AddNumberToObject(object, key, value) != NULL;
+}
+
+static int add_text(cJSON *object, const char *key, const char *value) {
+  return cJSON_AddStringToObject(object, key, value) != NULL;
+}
+
+static int add_bounds(cJSON *object, const char *key, const systole_bounds *bounds) {
+  const char *kind = systole_kind_word(bounds->kind);
+  if (kind == NULL) return 1;
+  cJSON *inner = cJSON_AddObjectToObject(object, key);
+  return inner != NULL && add_text(inner, "kind", kind) &&
+         add_number(inner, "low", bounds->low) &&
+         add_number(inner, "nominal", bounds->nominal) &&
+         add_number(inner, "high", bounds->high);
+}
+
+static int add_cycles(cJSON *object, const systole_result *result) {
+  const systole_stats *stats = &result->stats;
+  const char *clock_kind = systole_kind_word(stats->clock_kind);
+  int good = systole_json_u64(object, "cycles", stats->cycles);
+  if (stats->clock_mhz > 0)
+    good = good && add_number(object, "clock_mhz", stats->clock_mhz);
+  if (clock_kind != NULL) good = good && add_text(object, "clock_kind", clock_kind);
+  if (stats->memory != NULL) good = good && add_text(object, "memory", stats->memory);
+  good = good && add_number(object, "utilisation", stats->utilisation) &&
+         add_number(object, "utilisation_ceiling", stats->utilisation_ceiling);
+
+  cJSON *ledger = cJSON_AddObjectToObject(object, "ledger");
+  good = good && ledger != NULL;
+  for (int part = 0; good && part < SystoleLedgerParts; part++) {
+    good = systole_json_u64(ledger, parts[part].name,
+                            systole_ledger_part(&stats->ledger, part));
+  }
+  cJSON *bytes = cJSON_AddObjectToObject(object, "bytes");
+  const struct {
+    const char *key;
+    uint64_t value;
+  } traffic[] = {{"dram_read", stats->dram_read_bytes},
+                 {"dram_write", stats->dram_write_bytes},
+                 {"gmem0_read", stats->gmem0_read_bytes},
+                 {"gmem0_write", stats->gmem0_write_bytes},
+                 {"gmem1_read", stats->gmem1_read_bytes},
+                 {"unified_buffer_read", stats->ub_read_bytes},
+                 {"unified_buffer_write", stats->ub_write_bytes},
+                 {"weights", stats->weight_bytes},
+                 {"accumulator_read", stats->acc_read_bytes},
+                 {"accumulator_write", stats->acc_write_bytes}};
+  good = good && bytes != NULL;
+  for (size_t i = 0; good && i < sizeof traffic / sizeof traffic[0]; i++) {
+    good = systole_json_u64(bytes, traffic[i].key, traffic[i].value);
+  }
+  return good && systole_json_u64(object, "zero_macs", stats->zero_macs) &&
+         systole_json_u64(object, "instructions", stats->instructions);
+}
+
+cJSON *systole_result_json(const systole_result *result) {
+  const systole_stats *stats = &result->stats;
+  cJSON *object = cJSON_CreateObject();
+  int good = object != NULL && add_text(object, "device", result->device) &&
+             add_text(object, "workload", result->workload);
+  if (good && result->label[0] != '\0') good = add_text(object, "label", result->label);
+  good = good && systole_json_u64(object, "m", (uint64_t)result->m) &&
+         systole_json_u64(object, "n", (uint64_t)result->n) &&
+         systole_json_u64(object, "k", (uint64_t)result->k);
+  if (good && result->has_seed) good = systole_json_u64(object, "seed", result->seed);
+  good = good && systole_json_u64(object, "macs", stats->macs) &&
+         cJSON_AddBoolToObject(object, "checked", result->checked) != NULL;
+  if (good && result->checked) {
+    good = systole_json_u64(object, "mismatches", result->mismatches);
+    if (good && result->checked_by != NULL) {
+      good = add_text(object, "checked_by", result->checked_by);
+    }
+  }
+  if (good && result->geometry.dim > 0)
+    good = add_number(object, "dim", result->geometry.dim);
+  if (good && stats->has_cycles) good = add_cycles(object, result);
+  if (good && stats->kernel != NULL) good = add_text(object, "kernel", stats->kernel);
+  if (good && result->threads > 0) good = add_number(object, "threads", result->threads);
+  if (good && result->peak_gops > 0) {
+    const char *kind = systole_kind_word(result->peak_kind);
+    good = add_number(object, "peak_gops", result->peak_gops) &&
+           (kind == NULL || add_text(object, "peak_kind", kind)) &&
+           (result->peak_instruction == NULL ||
+            add_text(object, "peak_instruction", result->peak_instruction));
+    const double percent = systole_result_percent_of_peak(result);
+    if (good && percent >= 0) good = add_number(object, "percent_of_peak", percent);
+  }
+  if (good && stats->seconds > 0) good = add_number(object, "seconds", stats->seconds);
+  if (good && stats->seconds > 0) good = add_number(object, "gops", stats->gops);
+  good = good && add_number(object, "repeats", result->repeats) &&
+         add_number(object, "wall_s", stats->wall_s);
+  if (good && result->repeats > 1) {
+    good = add_number(object, "wall_low_s", result->wall_low_s) &&
+           add_number(object, "wall_high_s", result->wall_high_s);
+  }
+  good = good && add_number(object, "cpu_s", stats->cpu_s);
+  if (good && stats->sim_cpu_s > 0) {
+    good =
+        add_number(object, "sim_macs_per_cpu_s", (double)stats->macs / stats->sim_cpu_s);
+  }
+  good = good && add_number(object, "host_share", stats->host_share) &&
+         add_bounds(object, "power_w", &stats->power_w) &&
+         add_bounds(object, "energy_j", &stats->energy_j);
+  const systole_bounds efficiency = systole_result_efficiency(result);
+  good = good && add_bounds(object, "gops_per_w", &efficiency);
+  if (!good) {
+    cJSON_Delete(object);
+    object = NULL;
+  }
+  return object;
+}

@@ -1,0 +1,61 @@
+/* One measured run, as it is shown everywhere: JSON, CSV, tables and figures. */
+#ifndef SYSTOLE_REPORT_RESULT_H
+#define SYSTOLE_REPORT_RESULT_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "systole/systole.h"
+
+typedef struct systole_result {
+  char device[64];
+  char workload[16]; /* "gemm", "mlp" */
+  char label[48];    /* which product of the workload: "512 x 512 x 512", "layer 1" */
+  int64_t m, n, k;
+  int has_seed;
+  uint64_t seed;
+  int checked;
+  uint64_t mismatches;            /* valid when checked */
+  const char *checked_by;         /* "cpu", "plain", "freivalds"; NULL when not checked */
+  systole_geometry geometry;      /* dim 0: no array */
+  systole_stats stats;            /* of the run with the median wall time */
+  int repeats;                    /* timed runs */
+  double wall_low_s, wall_high_s; /* quartiles over the repeats; 0 when repeats is 1 */
+  int threads;                    /* 0: does not apply */
+  double peak_gops;               /* 0: not known */
+  systole_kind peak_kind;
+  const char *peak_instruction; /* NULL: does not apply */
+} systole_result;
+
+/* "measured", "modelled", "published", "assumed"; NULL for UNKNOWN. */
+const char *systole_kind_word(systole_kind kind);
+
+/* GOP/s/W at the nominal power and its bounds; kind UNKNOWN without a power figure. */
+systole_bounds systole_result_efficiency(const systole_result *result);
+
+/* Percent of the peak, 0 ... 100; negative when the peak is not known. */
+double systole_result_percent_of_peak(const systole_result *result);
+
+/* Operations per byte of device memory: of the traffic that was counted, or, where
+ * nothing counts it, of the least traffic a product can have (each operand once).
+ * *counted says which. 0 when there is no traffic. */
+double systole_result_intensity(const systole_result *result, int *counted);
+
+/* A result that came from a simulated clock: cycles are exact, the time is modelled. */
+int systole_result_is_modelled(const systole_result *result);
+
+/* The ledger as an array, in the order of the contract. */
+enum { SystoleLedgerParts = 8 };
+const char *systole_ledger_name(int part);
+/* What a course would say about it, one sentence. */
+const char *systole_ledger_meaning(int part);
+uint64_t systole_ledger_part(const systole_ledger *ledger, int part);
+
+/* The object of the command line's contract; a figure that is not known is absent. NULL
+ * when memory is exhausted. */
+cJSON *systole_result_json(const systole_result *result);
+
+/* Adds a whole number exactly: a double would round above 2^53. Returns 1 on success. */
+int systole_json_u64(cJSON *object, const char *key, uint64_t value);
+
+#endif
