@@ -1,0 +1,18 @@
+/* The engine that computes on a card. */
+#ifndef SYSTOLE_ENGINE_ACCELERATOR_H
+#define SYSTOLE_ENGINE_ACCELERATOR_H
+
+#include "card/card.h"
+#include "engine/accelerator/run.h"
+#include "engine/engine.h"
+
+/* An engine on a card of a given row, registered or not. `what` is what stands behind the
+ * colon of a device name. */
+systole_status systole_accelerator_open(systole_engine **out, const systole_card_ops *ops,
+                                        const char *what,
+                                        const systole_device_options *options);
+
+/* For runs of a caller's own command stream. Borrowed from the engine. */
+const systole_run_context *systole_accelerator_context(const systole_engine *engine);
+
+#endif

@@ -1,0 +1,53 @@
+/* One 64-byte instruction: setting and reading its fields, and what each opcode's fields
+ * are. The encoding itself is in card/systole_isa.h, generated from
+ * hw/rtl/systole_pkg.sv. */
+#ifndef SYSTOLE_PROGRAM_INSTRUCTION_H
+#define SYSTOLE_PROGRAM_INSTRUCTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "card/systole_isa.h"
+
+typedef struct systole_instruction {
+  uint8_t bytes[SYSTOLE_INSTRUCTION_BYTES]; /* as they lie in device memory */
+} systole_instruction;
+
+/* Writes the low `bits` bits of value at bit `lsb`; asserts that value fits, either as an
+ * unsigned number or as a two's complement one. */
+void systole_set_bits(systole_instruction *instruction, int lsb, int bits, int64_t value);
+
+/* Reads them back. */
+uint64_t systole_get_bits(const systole_instruction *instruction, int lsb, int bits);
+int64_t systole_get_signed_bits(const systole_instruction *instruction, int lsb,
+                                int bits);
+
+/* SYSTOLE_SET(&i, COPY_ROWS, 12) */
+#define SYSTOLE_SET(instruction, field, value) \
+  systole_set_bits(instruction, SYSTOLE_##field##_LSB, SYSTOLE_##field##_BITS, value)
+#define SYSTOLE_GET(instruction, field) \
+  systole_get_bits(instruction, SYSTOLE_##field##_LSB, SYSTOLE_##field##_BITS)
+#define SYSTOLE_GET_SIGNED(instruction, field) \
+  systole_get_signed_bits(instruction, SYSTOLE_##field##_LSB, SYSTOLE_##field##_BITS)
+
+/* An instruction with version, opcode and token masks, all else zero. */
+systole_instruction systole_instruction_make(int opcode, unsigned wait, unsigned give);
+
+/* The unit that executes an opcode (SYSTOLE_UNIT_...), SYSTOLE_UNIT_DISPATCH for END, -1
+ * for a code that is none. */
+int systole_opcode_unit(int opcode);
+
+/* "MATMUL", "array"; "?" for a code that is none. Static storage. */
+const char *systole_opcode_name(int opcode);
+const char *systole_unit_name(int unit);
+
+/* A 1 for every bit that belongs to a field of the opcode: the bits outside must be zero.
+ */
+systole_instruction systole_opcode_mask(int opcode);
+
+/* "LOAD wait=array give=array rows=128 ..." without the fields that are zero, for traces
+ * and failure messages. */
+void systole_instruction_print(char *out, size_t bytes,
+                               const systole_instruction *instruction);
+
+#endif

@@ -1,0 +1,182 @@
+#include "program/plan.h"
+
+#include "card/systole_isa.h"
+#include "support/error.h"
+#include "support/memory.h"
+
+enum {
+  /* Rows of a strip unless the array or a short K ask for more: long enough that the
+   * latency of a LOAD and a STORE (about 64 cycles each) is small beside it. */
+  kStripRows = 128,
+  /* Rows times reduction blocks that a strip should have, so that a MATMUL outlasts the
+   * instructions and latencies around it. */
+  kStripWork = 2048,
+  /* Rows that one STORE should carry when strips are shorter than that. */
+  kStoreRows = 64,
+  /* Largest count of a 16-bit field. */
+  kMaxCount = 65535,
+  /* More regions than this hide no further latency. */
+  kMaxRing = 4
+};
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t clamp64(int64_t value, int64_t low, int64_t high) {
+  return max64(low, min64(value, high));
+}
+
+static int64_t round_up(int64_t value, int64_t step) {
+  return systole_ceil_div(value, step) * step;
+}
+
+systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
+                                           int64_t n, int64_t k) {
+  systole_weights_layout layout = {0};
+  layout.n = n;
+  layout.k = k;
+  layout.n_blocks = systole_ceil_div(n, dim);
+  layout.k_blocks = systole_ceil_div(k, dim);
+  layout.params_block_bytes =
+      systole_round_up((uint64_t)dim * SYSTOLE_PARAM_BYTES, SYSTOLE_BLOCK_ALIGN);
+  uint64_t params;
+  /* Device offsets have 48 bits; 2^46 leaves room for the sums. */
+  int fits = systole_multiply(&layout.block_bytes, (uint64_t)layout.k_blocks,
+                              (uint64_t)dim * (uint64_t)dim) &&
+             layout.block_bytes < (uint64_t)1 << 46;
+  layout.block_bytes = systole_round_up(layout.block_bytes, SYSTOLE_BLOCK_ALIGN);
+  fits =
+      fits &&
+      systole_multiply(&layout.params_offset, (uint64_t)layout.n_blocks,
+                       layout.block_bytes) &&
+      systole_multiply(&params, (uint64_t)layout.n_blocks, layout.params_block_bytes) &&
+      systole_add(&layout.bytes, layout.params_offset, params) &&
+      layout.bytes < (uint64_t)1 << 46;
+  if (!fits) {
+    return systole_fail(
+        SYSTOLE_ERR_ARGUMENT,
+        "weights of K = %lld by N = %lld are more than a device can address",
+        (long long)k, (long long)n);
+  }
+  *out = layout;
+  return SYSTOLE_OK;
+}
+
+/* Rows of C and A in device memory. */
+static systole_status place(systole_plan *plan, const systole_weights_layout *weights,
+                            const systole_gemm_spec *spec) {
+  uint64_t row_bytes = (uint64_t)plan->dim * (spec->requantise ? 1 : sizeof(int32_t));
+  uint64_t a_block;
+  int fits =
+      systole_multiply(&a_block, (uint64_t)plan->block_rows, (uint64_t)plan->dim) &&
+      systole_multiply(&plan->a_bytes, a_block, (uint64_t)weights->k_blocks) &&
+      systole_multiply(&plan->c_block_bytes, (uint64_t)plan->block_rows, row_bytes) &&
+      systole_multiply(&plan->c_bytes, plan->c_block_bytes, (uint64_t)spec->n_blocks) &&
+      plan->a_bytes < (uint64_t)1 << 46 && plan->c_bytes < (uint64_t)1 << 46;
+  if (!fits) {
+    return systole_fail(
+        SYSTOLE_ERR_ARGUMENT,
+        "a product of M = %lld, N = %lld, K = %lld is more than a device can "
+        "address in one run",
+        (long long)spec->m, (long long)weights->n, (long long)weights->k);
+  }
+  plan->c_offset = systole_round_up(plan->a_bytes, SYSTOLE_BLOCK_ALIGN);
+  plan->bytes = plan->c_offset + plan->c_bytes;
+  return SYSTOLE_OK;
+}
+
+/* Strips for which all of K lies in the unified buffer: their rows, or 0 when they would
+ * be shorter than `worth`. */
+static int64_t whole_k_strip(int64_t wanted, int64_t worth, int64_t m, int64_t granule,
+                             int64_t ub_rows, int64_t k_blocks, int64_t result_areas) {
+  /* A single strip needs no second region. */
+  if (m <= wanted && m <= ub_rows / (k_blocks + result_areas)) return m;
+  int64_t fits = ub_rows / (2 * k_blocks + result_areas);
+  int64_t strip = min64(wanted, fits) / granule * granule;
+  return strip >= min64(wanted, worth) ? strip : 0;
+}
+
+systole_status systole_plan_make(systole_plan *out, const systole_geometry *geometry,
+                                 const systole_weights_layout *weights,
+                                 const systole_gemm_spec *spec) {
+  systole_plan plan = {0};
+  int64_t dim = geometry->dim, axi = geometry->axi_bytes, ub_rows = geometry->ub_rows;
+  int64_t k_blocks = weights->k_blocks, n_blocks = spec->n_blocks;
+  int params = spec->requantise || spec->bias;
+  plan.dim = geometry->dim;
+  plan.half_rows = geometry->acc_rows / 2;
+  plan.beat_rows = max64(1, axi / dim);
+  int64_t align_rows = max64(plan.beat_rows, SYSTOLE_BLOCK_ALIGN / dim);
+  plan.block_rows = round_up(spec->m, align_rows);
+  systole_status status = place(&plan, weights, spec);
+  if (status != SYSTOLE_OK) return status;
+
+  /* Rows in which the memory delivers one tile of weights. */
+  int64_t weight_rows = dim * max64(1, dim / axi);
+  /* Tiles that make a whole beat (1 unless the array is tiny). */
+  int64_t tile_step = max64(1, axi / (dim * dim));
+  int64_t most = min64(plan.half_rows, kMaxCount) / plan.beat_rows * plan.beat_rows;
+  int64_t result_areas = spec->requantise ? 2 : 0;
+  if (most == 0 || ub_rows < (2 * tile_step + result_areas) * plan.beat_rows) {
+    return systole_fail(
+        SYSTOLE_ERR_UNSUPPORTED,
+        "a device with %u unified-buffer rows and %u accumulator rows of %d "
+        "columns is too small for any product",
+        geometry->ub_rows, geometry->acc_rows, geometry->dim);
+  }
+
+  int64_t m = round_up(spec->m, plan.beat_rows);
+  int64_t base = max64(2 * weight_rows, kStripRows);
+  int64_t wanted = max64(base, kStripWork / k_blocks);
+  /* At least four strips where M allows, so that loading, computing and storing overlap.
+   */
+  wanted = min64(wanted, max64(base, round_up(systole_ceil_div(m, 4), align_rows)));
+  wanted = min64(wanted, most);
+  int64_t granule = wanted >= align_rows ? align_rows : plan.beat_rows;
+  wanted = wanted / granule * granule;
+
+  /* Short int8 strips share a result area and a STORE; the areas then hold more rows. */
+  int64_t together =
+      clamp64(kStoreRows / min64(wanted, m), 1, systole_ceil_div(n_blocks, 4));
+  plan.store_group = spec->requantise ? together : 1;
+  plan.group = 1;
+  plan.strip = whole_k_strip(wanted, 2 * weight_rows, m, granule, ub_rows, k_blocks,
+                             result_areas * plan.store_group);
+  if (plan.strip > 0 && k_blocks <= kMaxCount) {
+    plan.chunk = k_blocks;
+    /* Rows of several column blocks leave together, where no parameters stand between. */
+    if (!params) plan.group = min64(together, plan.half_rows / plan.strip);
+  } else {
+    plan.store_group = 1;
+    plan.strip = min64(wanted, m);
+    while (plan.strip > plan.beat_rows &&
+           plan.strip * (2 * tile_step + result_areas) > ub_rows) {
+      plan.strip =
+          max64(plan.beat_rows, plan.strip / 2 / plan.beat_rows * plan.beat_rows);
+    }
+    plan.group = clamp64(most / plan.strip, 1, n_blocks);
+    plan.chunk = (ub_rows - result_areas * plan.strip) / (2 * plan.strip);
+    plan.chunk = min64(plan.chunk, kMaxCount) / tile_step * tile_step;
+    plan.chunk = min64(plan.chunk, k_blocks);
+  }
+  plan.chunks = systole_ceil_div(k_blocks, plan.chunk);
+  plan.chunk = round_up(systole_ceil_div(k_blocks, plan.chunks), tile_step);
+  plan.chunk = min64(plan.chunk, k_blocks);
+  plan.strips = systole_ceil_div(m, plan.strip);
+  if (plan.strips > 1) {
+    int64_t even = round_up(systole_ceil_div(m, plan.strips), granule);
+    plan.strip = min64(plan.strip, even);
+    plan.strips = systole_ceil_div(m, plan.strip);
+  }
+
+  int64_t groups = systole_ceil_div(n_blocks, plan.group);
+  int64_t fills = plan.chunks == 1 ? plan.strips : plan.strips * groups * plan.chunks;
+  plan.region = plan.strip * plan.chunk;
+  plan.result_rows = plan.strip * plan.store_group;
+  int64_t room = ub_rows - result_areas * plan.result_rows;
+  plan.ring = min64(fills, clamp64(room / plan.region, 1, kMaxRing));
+  plan.result = plan.ring * plan.region;
+  plan.steps = plan.strips * n_blocks * plan.chunks;
+  *out = plan;
+  return SYSTOLE_OK;
+}

@@ -1,0 +1,489 @@
+/* A MATMUL computes one column block of one strip (or of one chunk of K of it). Around
+ * the MATMULs, in the order of the array's work, stand fills    LOADs that bring a strip
+ * (or chunk) of A into a region of the unified buffer, feeds    WEIGHTS that fetch the
+ * tiles, and blocks of column parameters, retires  an ACTIVATE and a STORE that take
+ * finished column blocks out. They are all written down first, each with the tokens it
+ * needs: whoever is made to wait for an earlier instruction has that instruction give, so
+ * that tokens always balance. Then they are put in order: dispatch is in order and a
+ * unit's queue holds QueueDepth instructions, so each stands shortly before it is needed.
+ */
+#include "program/schedule.h"
+
+#include <assert.h>
+
+#include "support/memory.h"
+
+enum {
+  kMaxPieces = 8,  /* LOADs of the very first fill */
+  kPieceRows = 64, /* a LOAD's latency in rows; shorter pieces would only wait */
+  kNone = -1
+};
+
+/* A sequence of one kind of instruction. */
+typedef struct sequence {
+  systole_instruction *at;
+  int64_t count, room;
+} sequence;
+
+typedef struct step {   /* one MATMUL */
+  int64_t feed;         /* the feed that holds its tiles */
+  int64_t last_of_fill; /* the fill whose region is free after it, else kNone */
+} step;
+
+typedef struct retire { /* one ACTIVATE, and a STORE with the last of a store group */
+  int64_t after;        /* step that it follows */
+  int64_t feed;         /* params that must have been dispatched before, else kNone */
+  int64_t store;        /* STORE that follows it, else kNone */
+} retire;
+
+typedef struct builder {
+  const systole_weights_layout *weights;
+  const systole_gemm_spec *spec;
+  const systole_plan *plan;
+  int params;     /* column parameters are used */
+  int resident;   /* the banks hold all there are: each block is fetched once */
+  int64_t pieces; /* LOADs of fill 0 */
+
+  sequence matmuls, fills, feeds, activates,
+      stores; /* fills: pieces of fill 0 come first */
+  step *steps;
+  retire *retires;
+
+  int64_t groups;       /* that have been begun: their parity is the accumulator half */
+  int64_t half_user[2]; /* ACTIVATE that emptied the half last, kNone before */
+  int64_t params_feeds; /* params fetched so far: parity is the bank */
+  int64_t bank_user[2]; /* ACTIVATE that used the bank last */
+  int64_t bank_feed[2]; /* feed that filled it last */
+  int64_t feed_end;     /* weight offset at which the last feed of tiles ends */
+  int64_t feed_tiles;   /* its tiles */
+  int64_t store_groups; /* int8: closed so far; parity is the result area */
+  int64_t area_user[2]; /* STORE that emptied the area last */
+  int64_t open_block;   /* int8: first column block of the store group that is open */
+  int64_t open_count;   /* its blocks so far */
+} builder;
+
+/* Finished column blocks of a group, still to be retired. */
+typedef struct finished {
+  int64_t row, rows; /* of C */
+  int64_t block;     /* next column block to retire, within the run */
+  int64_t end;       /* one past the last; block = end: nothing is left */
+  int64_t acc_row;   /* of `block` */
+  int64_t half;
+  int64_t completed; /* MATMUL that ended the group; kNone once an ACTIVATE has waited for
+                        it */
+} finished;
+
+static unsigned bit(int unit) { return 1u << unit; }
+
+static systole_instruction *push(sequence *s, int opcode) {
+  assert(s->count < s->room);
+  s->at[s->count] = systole_instruction_make(opcode, 0, 0);
+  return &s->at[s->count++];
+}
+
+/* One token from instruction `from` of its unit to instruction `to`. */
+static void token(systole_instruction *from, systole_instruction *to) {
+  int giver = systole_opcode_unit((int)SYSTOLE_GET(from, OPCODE));
+  int taker = systole_opcode_unit((int)SYSTOLE_GET(to, OPCODE));
+  unsigned give = (unsigned)SYSTOLE_GET(from, GIVE),
+           wait = (unsigned)SYSTOLE_GET(to, WAIT);
+  assert((give & bit(taker)) == 0 && (wait & bit(giver)) == 0);
+  SYSTOLE_SET(from, GIVE, give | bit(taker));
+  SYSTOLE_SET(to, WAIT, wait | bit(giver));
+}
+
+/* ---- fills ----------------------------------------------------------------------------
+ */
+
+/* One LOAD of reduction blocks k ... k + count - 1 of rows row ... row + rows - 1. */
+static void add_load(builder *b, int64_t fill, int64_t row, int64_t rows,
+                     int64_t region_k, int64_t k, int64_t count) {
+  const systole_plan *plan = b->plan;
+  int64_t block_bytes = plan->block_rows * plan->dim;
+  systole_instruction *load = push(&b->fills, SYSTOLE_OP_LOAD);
+  SYSTOLE_SET(load, COPY_UB_ROW,
+              fill % plan->ring * plan->region + (k - region_k) * rows);
+  SYSTOLE_SET(load, COPY_OFFSET, k * block_bytes + row * plan->dim);
+  SYSTOLE_SET(load, COPY_ROWS, rows);
+  SYSTOLE_SET(load, COPY_LINES, 1);
+  SYSTOLE_SET(load, COPY_BLOCKS, count);
+  if (count > 1) {
+    SYSTOLE_SET(load, COPY_MEM_BLOCK_STRIDE, block_bytes);
+    SYSTOLE_SET(load, COPY_UB_BLOCK_STRIDE, rows);
+  }
+}
+
+/* Computing of the first column block starts when the first of n equal pieces is there,
+ * and ends one piece after the last has come; each piece costs a latency. The best n is
+ * the root of rows / latency. */
+static int64_t choose_pieces(int64_t rows, int64_t k_blocks) {
+  int64_t pieces = 1;
+  while (pieces < kMaxPieces && pieces < k_blocks &&
+         (pieces + 1) * (pieces + 1) * kPieceRows <= rows * k_blocks) {
+    pieces++;
+  }
+  return pieces;
+}
+
+/* ---- feeds ----------------------------------------------------------------------------
+ */
+
+/* Tiles of a column block for `count` reduction blocks from k on; joined to the last feed
+ * when they lie right behind it. Returns the feed. */
+static int64_t feed_tiles(builder *b, int64_t block, int64_t k, int64_t count) {
+  int64_t tile = (int64_t)b->plan->dim * b->plan->dim;
+  int64_t offset =
+      (b->spec->first_block + block) * (int64_t)b->weights->block_bytes + k * tile;
+  int64_t most = ((int64_t)1 << SYSTOLE_WEIGHTS_TILES_BITS) - 1;
+  if (b->feed_end != offset || b->feed_tiles + count > most) {
+    systole_instruction *feed = push(&b->feeds, SYSTOLE_OP_WEIGHTS);
+    SYSTOLE_SET(feed, WEIGHTS_OFFSET, offset);
+    b->feed_tiles = 0;
+  }
+  b->feed_tiles += count;
+  b->feed_end = offset + count * tile;
+  SYSTOLE_SET(&b->feeds.at[b->feeds.count - 1], WEIGHTS_TILES, b->feed_tiles);
+  return b->feeds.count - 1;
+}
+
+/* Parameters of a column block for the ACTIVATE that is being made (already pushed).
+ * Returns the feed that it depends on, or kNone when they have been there before. */
+static int64_t feed_params(builder *b, int64_t block) {
+  int64_t activate = b->activates.count - 1;
+  systole_instruction *user = &b->activates.at[activate];
+  int64_t bank = (b->resident ? block : b->params_feeds) % 2;
+  SYSTOLE_SET(user, ACTIVATE_BANK, bank);
+  if (b->resident && b->bank_feed[bank] != kNone) return kNone;
+  systole_instruction *feed = push(&b->feeds, SYSTOLE_OP_WEIGHTS);
+  SYSTOLE_SET(feed, WEIGHTS_PARAMS, 1);
+  SYSTOLE_SET(feed, WEIGHTS_BANK, bank);
+  SYSTOLE_SET(
+      feed, WEIGHTS_OFFSET,
+      (int64_t)(b->weights->params_offset + (uint64_t)(b->spec->first_block + block) *
+                                                b->weights->params_block_bytes));
+  if (b->bank_user[bank] != kNone) token(&b->activates.at[b->bank_user[bank]], feed);
+  token(feed, user);
+  b->bank_user[bank] = activate;
+  b->bank_feed[bank] = b->feeds.count - 1;
+  b->params_feeds++;
+  b->feed_end = kNone; /* tiles behind this one need a feed of their own */
+  return b->feeds.count - 1;
+}
+
+/* ---- retires --------------------------------------------------------------------------
+ */
+
+/* STORE of `blocks` column blocks from `block` on. Returns it for the caller's tokens. */
+static systole_instruction *add_store(builder *b, const finished *f, int64_t block,
+                                      int64_t blocks) {
+  const systole_plan *plan = b->plan;
+  int64_t row_bytes = plan->dim * (b->spec->requantise ? 1 : (int64_t)sizeof(int32_t));
+  systole_instruction *store = push(&b->stores, SYSTOLE_OP_STORE);
+  SYSTOLE_SET(store, COPY_OFFSET,
+              (int64_t)plan->c_offset + block * (int64_t)plan->c_block_bytes +
+                  f->row * row_bytes);
+  SYSTOLE_SET(store, COPY_ROWS, f->rows);
+  SYSTOLE_SET(store, COPY_LINES, 1);
+  SYSTOLE_SET(store, COPY_BLOCKS, blocks);
+  if (blocks > 1) SYSTOLE_SET(store, COPY_MEM_BLOCK_STRIDE, (int64_t)plan->c_block_bytes);
+  return store;
+}
+
+/* int32: rows go straight from this ACTIVATE to the STORE behind it. */
+static void finish_raw(builder *b, const finished *f, systole_instruction *activate,
+                       int64_t blocks) {
+  SYSTOLE_SET(activate, ACTIVATE_RAW, 1);
+  systole_instruction *store = add_store(b, f, f->block, blocks);
+  SYSTOLE_SET(store, COPY_RAW, 1);
+}
+
+/* int8: rows go to one of two result areas, which a STORE empties when the store group
+ * has all its column blocks. Returns 1 when this ACTIVATE closed it. */
+static int finish_int8(builder *b, const finished *f, systole_instruction *activate) {
+  const systole_plan *plan = b->plan;
+  int64_t area = b->store_groups % 2;
+  int64_t area_row = plan->result + area * plan->result_rows;
+  if (b->open_count == 0) {
+    b->open_block = f->block;
+    if (b->area_user[area] != kNone) token(&b->stores.at[b->area_user[area]], activate);
+  }
+  SYSTOLE_SET(activate, ACTIVATE_UB_ROW, area_row + b->open_count * f->rows);
+  SYSTOLE_SET(activate, ACTIVATE_UB_STRIDE0, 1);
+  SYSTOLE_SET(activate, ACTIVATE_ZERO_POINT, b->spec->zero_point);
+  SYSTOLE_SET(activate, ACTIVATE_CLAMP_LOW, b->spec->clamp_low);
+  SYSTOLE_SET(activate, ACTIVATE_CLAMP_HIGH, b->spec->clamp_high);
+  b->open_count++;
+  if (b->open_count < plan->store_group && f->block + 1 < b->spec->n_blocks) return 0;
+  systole_instruction *store = add_store(b, f, b->open_block, b->open_count);
+  SYSTOLE_SET(store, COPY_UB_ROW, area_row);
+  if (b->open_count > 1) SYSTOLE_SET(store, COPY_UB_BLOCK_STRIDE, f->rows);
+  token(activate, store);
+  b->area_user[area] = b->stores.count - 1;
+  b->store_groups++;
+  b->open_count = 0;
+  return 1;
+}
+
+/* Takes out the next column block of f, or all that is left of it when no parameters
+ * stand between. It follows step `after` in the final order. */
+static void retire_next(builder *b, finished *f, int64_t after) {
+  int64_t blocks = b->params ? 1 : f->end - f->block;
+  systole_instruction *activate = push(&b->activates, SYSTOLE_OP_ACTIVATE);
+  int64_t index = b->activates.count - 1;
+  retire *r = &b->retires[index];
+  *r = (retire){after, kNone, kNone};
+  SYSTOLE_SET(activate, ACTIVATE_ACC_ROW, f->acc_row);
+  SYSTOLE_SET(activate, ACTIVATE_ROWS0, f->rows * blocks);
+  SYSTOLE_SET(activate, ACTIVATE_ROWS1, 1);
+  if (f->completed != kNone) token(&b->matmuls.at[f->completed], activate);
+  f->completed = kNone;
+  if (b->params) r->feed = feed_params(b, f->block);
+  if (b->spec->bias) SYSTOLE_SET(activate, ACTIVATE_BIAS, 1);
+  int stored = 1;
+  if (b->spec->requantise) {
+    stored = finish_int8(b, f, activate);
+  } else {
+    finish_raw(b, f, activate, blocks);
+  }
+  if (stored) r->store = b->stores.count - 1;
+  f->block += blocks;
+  f->acc_row += blocks * f->rows;
+  if (f->block == f->end) b->half_user[f->half] = index;
+}
+
+/* ---- steps ----------------------------------------------------------------------------
+ */
+
+/* Where a MATMUL's activations lie and which part of K it adds. */
+typedef struct source {
+  int64_t fill;      /* region, by order of filling */
+  int64_t fill_rows; /* rows of the strip: the stride from block to block */
+  int64_t first_row; /* of the strip, within it */
+  int64_t chunk_k;   /* first reduction block of the region */
+  int64_t k, count;  /* reduction blocks */
+} source;
+
+static void add_matmul(builder *b, const source *s, int64_t block, int64_t rows,
+                       int64_t acc_row) {
+  const systole_plan *plan = b->plan;
+  systole_instruction *matmul = push(&b->matmuls, SYSTOLE_OP_MATMUL);
+  SYSTOLE_SET(matmul, MATMUL_UB_ROW,
+              s->fill % plan->ring * plan->region + (s->k - s->chunk_k) * s->fill_rows +
+                  s->first_row);
+  SYSTOLE_SET(matmul, MATMUL_ACCUMULATE, s->k > 0);
+  SYSTOLE_SET(matmul, MATMUL_ACC_ROW, acc_row);
+  SYSTOLE_SET(matmul, MATMUL_ROWS0, rows);
+  SYSTOLE_SET(matmul, MATMUL_ROWS1, 1);
+  SYSTOLE_SET(matmul, MATMUL_ROW_STRIDE0, 1);
+  SYSTOLE_SET(matmul, MATMUL_RED0, s->count);
+  SYSTOLE_SET(matmul, MATMUL_RED1, 1);
+  SYSTOLE_SET(matmul, MATMUL_RED2, 1);
+  if (s->count > 1) SYSTOLE_SET(matmul, MATMUL_RED_STRIDE0, s->fill_rows);
+  step *st = &b->steps[b->matmuls.count - 1];
+  st->feed = feed_tiles(b, block, s->k, s->count);
+  st->last_of_fill = kNone;
+}
+
+/* Brings a chunk of a strip into the next region. Returns the first of its LOADs. Every
+ * fill but the first is one LOAD, which waits until the region's last reader is done. */
+static int64_t add_fill(builder *b, int64_t fill, int64_t row, int64_t rows, int64_t k,
+                        int64_t count, int64_t *region_user) {
+  int64_t first = b->fills.count;
+  int64_t pieces = fill == 0 ? b->pieces : 1;
+  for (int64_t p = 0; p < pieces; p++) {
+    int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
+    add_load(b, fill, row, rows, k, k + from, to - from);
+  }
+  if (fill >= b->plan->ring) token(&b->matmuls.at[*region_user], &b->fills.at[first]);
+  return first;
+}
+
+/* Rows of the parts in which the last column block of all is computed: halves of halves,
+ * so that little is left to store when the array has finished, but no part so short that
+ * its tiles come too late. Returns how many; 1 when it stays whole. */
+static int64_t split_tail(const systole_plan *plan, const systole_geometry *geometry,
+                          int64_t rows, int64_t parts[16]) {
+  int64_t slowest =
+      plan->dim * (plan->dim > geometry->axi_bytes ? plan->dim / geometry->axi_bytes : 1);
+  int64_t least = slowest < 16 ? 16 : slowest, count = 0;
+  while (count < 14) {
+    int64_t part = systole_ceil_div(rows / 2, plan->beat_rows) * plan->beat_rows;
+    if (rows - part < least) break;
+    parts[count++] = part;
+    rows -= part;
+  }
+  parts[count++] = rows;
+  return count;
+}
+
+/* Writes all sequences down, in the array's order of work. */
+static void lay_out(builder *b, const systole_geometry *geometry) {
+  const systole_plan *plan = b->plan;
+  int64_t m = systole_ceil_div(b->spec->m, plan->beat_rows) * plan->beat_rows;
+  int64_t n_blocks = b->spec->n_blocks, k_blocks = b->weights->k_blocks;
+  int64_t region_user[4] = {kNone, kNone, kNone, kNone};
+  finished old = {0, 0, 0, 0, 0, 0, kNone};
+  int64_t fill = kNone, loads = 0;
+
+  for (int64_t strip = 0; strip < plan->strips; strip++) {
+    int64_t row = strip * plan->strip;
+    int64_t rows = m - row < plan->strip ? m - row : plan->strip;
+    for (int64_t n = 0; n < n_blocks; n += plan->group) {
+      int64_t n_end = n + plan->group < n_blocks ? n + plan->group : n_blocks;
+      int64_t parts[16] = {rows}, part_count = 1;
+      int splits = strip == plan->strips - 1 && n_end == n_blocks && n_end - n == 1 &&
+                   plan->chunks == 1 && plan->store_group == 1 && (n > 0 || strip > 0);
+      if (splits) part_count = split_tail(plan, geometry, rows, parts);
+      int64_t part_row = 0;
+      for (int64_t part = 0; part < part_count; part++) {
+        int64_t half = b->groups++ % 2;
+        int first_of_group = 1;
+        for (int64_t c = 0; c < plan->chunks; c++) {
+          int64_t k = c * plan->chunk;
+          int64_t count = k_blocks - k < plan->chunk ? k_blocks - k : plan->chunk;
+          int new_fill = plan->chunks > 1 || (n == 0 && part == 0);
+          if (new_fill) {
+            fill++;
+            loads =
+                add_fill(b, fill, row, rows, k, count, &region_user[fill % plan->ring]);
+          }
+          for (int64_t j = n; j < n_end; j++) {
+            int64_t pieces = new_fill && fill == 0 ? b->pieces : 1;
+            for (int64_t p = 0; p < pieces; p++) {
+              int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
+              source s = {fill, rows, part_row, k, k + from, to - from};
+              add_matmul(b, &s, j, parts[part],
+                         half * plan->half_rows + (j - n) * parts[part]);
+              systole_instruction *matmul = &b->matmuls.at[b->matmuls.count - 1];
+              if (new_fill) token(&b->fills.at[loads + p], matmul);
+              if (first_of_group && b->half_user[half] != kNone) {
+                token(&b->activates.at[b->half_user[half]], matmul);
+              }
+              first_of_group = 0;
+            }
+            new_fill = 0;
+            if (old.block < old.end) retire_next(b, &old, b->matmuls.count - 1);
+          }
+          int64_t now = b->matmuls.count - 1;
+          region_user[fill % plan->ring] = now;
+          int strip_done = n_end == n_blocks && part == part_count - 1;
+          if (plan->chunks > 1 || strip_done) b->steps[now].last_of_fill = fill;
+        }
+        int64_t now = b->matmuls.count - 1;
+        while (old.block < old.end) retire_next(b, &old, now);
+        old = (finished){row + part_row,         parts[part], n,  n_end,
+                         half * plan->half_rows, half,        now};
+        /* Two banks hold parameters: two blocks leave at once, the others follow as the
+         * next group goes on, so that fetching their parameters never holds up its tiles.
+         */
+        retire_next(b, &old, now);
+        if (old.block < old.end) retire_next(b, &old, now);
+        part_row += parts[part];
+      }
+    }
+  }
+  while (old.block < old.end) retire_next(b, &old, b->matmuls.count - 1);
+}
+
+/* ---- the order ------------------------------------------------------------------------
+ */
+
+static void emit(systole_program *program, const systole_instruction *instruction) {
+  program->instructions[program->count++] = *instruction;
+}
+
+static void put_in_order(systole_program *program, const builder *b) {
+  int64_t fills = 0, feeds = 0, retires = 0, stores = 0;
+  for (int64_t i = 0; i < b->matmuls.count; i++) {
+    const step *s = &b->steps[i];
+    /* The first fill comes in pieces, one ahead of the MATMUL that reads it. */
+    if (fills == 0) emit(program, &b->fills.at[fills++]);
+    /* The weight unit runs ahead of the array, as far as its queue reaches: its FIFO
+     * holds it back when it must. One more, and the queue could be full of what waits for
+     * this MATMUL. */
+    int64_t ahead = s->feed + SYSTOLE_QUEUE_DEPTH;
+    while (feeds < b->feeds.count && feeds < ahead) emit(program, &b->feeds.at[feeds++]);
+    while (fills < b->pieces && fills <= i + 1) emit(program, &b->fills.at[fills++]);
+    emit(program, &b->matmuls.at[i]);
+    /* Then the other regions; each later fill right behind the last MATMUL that reads
+     * what it will replace. */
+    int64_t last_fill = kNone;
+    if (i >= b->pieces - 1) last_fill = b->plan->ring - 1;
+    if (s->last_of_fill != kNone) last_fill = s->last_of_fill + b->plan->ring;
+    while (fills < b->fills.count && fills - (b->pieces - 1) <= last_fill) {
+      emit(program, &b->fills.at[fills++]);
+    }
+    for (; retires < b->activates.count && b->retires[retires].after == i; retires++) {
+      const retire *r = &b->retires[retires];
+      while (feeds <= r->feed) emit(program, &b->feeds.at[feeds++]);
+      emit(program, &b->activates.at[retires]);
+      while (stores <= r->store) emit(program, &b->stores.at[stores++]);
+    }
+  }
+  systole_instruction end = systole_instruction_make(SYSTOLE_OP_END, 0, 0);
+  emit(program, &end);
+}
+
+systole_status systole_schedule(systole_program *program,
+                                const systole_geometry *geometry,
+                                const systole_weights_layout *weights) {
+  const systole_plan *plan = &program->plan;
+  builder b = {0};
+  b.weights = weights;
+  b.spec = &program->spec;
+  b.plan = plan;
+  b.params = b.spec->requantise || b.spec->bias;
+  b.resident = b.params && b.spec->n_blocks <= 2;
+  b.pieces = choose_pieces(plan->strip, plan->chunk);
+  b.feed_end = kNone;
+  for (int i = 0; i < 2; i++) {
+    b.half_user[i] = b.bank_user[i] = b.bank_feed[i] = b.area_user[i] = kNone;
+  }
+
+  /* At most: the steps of the plan, the pieces of the first, the parts of the last. */
+  int64_t steps = plan->steps + kMaxPieces + 16;
+  struct {
+    sequence *sequence;
+    int64_t room;
+  } rooms[] = {{&b.matmuls, steps},
+               {&b.fills, steps},
+               {&b.feeds, b.params ? 2 * steps : steps},
+               {&b.activates, steps},
+               {&b.stores, steps}};
+  enum { kRooms = sizeof rooms / sizeof rooms[0] };
+  systole_status status = SYSTOLE_OK;
+  for (int i = 0; i < kRooms && status == SYSTOLE_OK; i++) {
+    void *memory = NULL;
+    status = systole_allocate(&memory, (uint64_t)rooms[i].room,
+                              sizeof(systole_instruction), "a program");
+    rooms[i].sequence->at = memory;
+    rooms[i].sequence->room = rooms[i].room;
+  }
+  void *steps_memory = NULL, *retires_memory = NULL, *out = NULL;
+  if (status == SYSTOLE_OK) {
+    status = systole_allocate(&steps_memory, (uint64_t)steps, sizeof(step), "a program");
+  }
+  if (status == SYSTOLE_OK) {
+    status =
+        systole_allocate(&retires_memory, (uint64_t)steps, sizeof(retire), "a program");
+  }
+  if (status != SYSTOLE_OK) goto done;
+  b.steps = steps_memory;
+  b.retires = retires_memory;
+
+  lay_out(&b, geometry);
+  int64_t total = b.matmuls.count + b.fills.count + b.feeds.count + b.activates.count +
+                  b.stores.count + 1;
+  status =
+      systole_allocate(&out, (uint64_t)total, sizeof(systole_instruction), "a program");
+  if (status != SYSTOLE_OK) goto done;
+  program->instructions = out;
+  put_in_order(program, &b);
+  assert(program->count == total);
+
+done:
+  systole_release(retires_memory);
+  systole_release(steps_memory);
+  for (int i = 0; i < kRooms; i++) systole_release(rooms[i].sequence->at);
+  return status;
+}

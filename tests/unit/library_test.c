@@ -1,0 +1,2 @@
+#include <criterion/criterion.h>
+Test(program, x) { cr_assert(1); }
