@@ -66,33 +66,35 @@ if(SYSTOLE_HAS_CF_PROTECTION)
   list(APPEND systole_model_flags -fcf-protection=none)
 endif()
 
-# Loops over lanes must reach gcc as loops (--unroll-count 1): unrolled they are neither
-# vectorised nor compiled in seconds.
+# Loops over lanes must reach gcc as loops: unrolled they are neither vectorised nor compiled in
+# seconds. Loops over the five units of the control path must be unrolled: Verilator 5.006
+# refuses delayed assignments to arrays inside loops otherwise.
 set(systole_verilator_flags
     --cc --top-module systole --prefix Vsystole --no-timing --assert
-    -O3 --x-assign fast --x-initial fast --unroll-count 1
+    -O3 --x-assign fast --x-initial fast --unroll-count 5
     -Wno-fatal -Wno-lint -Wno-style -Wno-SYMRSVDWORD
     -F ${SYSTOLE_RTL_DIR}/systole.f +incdir+${SYSTOLE_RTL_DIR})
 
 # ---- Verilator's run-time library -------------------------------------------------------
 
-function(systole_add_runtime name traced)
-  add_library(${name} OBJECT ${systole_verilated}/verilated.cpp
-                             ${systole_verilated}/verilated_threads.cpp)
-  if(traced)
-    target_sources(${name} PRIVATE ${systole_verilated}/verilated_fst_c.cpp)
-    target_include_directories(${name} SYSTEM PRIVATE ${ZLIB_INCLUDE_DIRS})
-  endif()
+# systole_rtl_runtime is in every model, systole_rtl_waveform in those that trace.
+function(systole_add_runtime name)
+  add_library(${name} OBJECT ${ARGN})
   target_include_directories(${name} SYSTEM PUBLIC ${systole_verilated}
                                                    ${systole_verilated}/vltstd)
-  target_compile_definitions(${name} PUBLIC VM_COVERAGE=0 VM_SC=0 VM_TRACE=${traced}
-                                            VM_TRACE_FST=${traced} VM_TRACE_VCD=0)
   target_compile_options(${name} PRIVATE
     -O2 -w ${systole_model_flags}
     -include ${PROJECT_SOURCE_DIR}/sim/verilator/runtime_hooks.h)
   set_target_properties(${name} PROPERTIES
     CXX_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
 endfunction()
+
+systole_add_runtime(systole_rtl_runtime ${systole_verilated}/verilated.cpp
+                                        ${systole_verilated}/verilated_threads.cpp)
+if(ZLIB_FOUND)
+  systole_add_runtime(systole_rtl_waveform ${systole_verilated}/verilated_fst_c.cpp)
+  target_include_directories(systole_rtl_waveform SYSTEM PRIVATE ${ZLIB_INCLUDE_DIRS})
+endif()
 
 # ---- models -----------------------------------------------------------------------------
 
@@ -102,12 +104,12 @@ function(systole_add_model dim flat traced)
     string(APPEND name _readable)
   endif()
   set(runtime systole_rtl_runtime)
+  set(fast_flags ${systole_fast_flags})
   if(traced)
     string(APPEND name _trace)
-    string(APPEND runtime _trace)
-  endif()
-  if(NOT TARGET ${runtime})
-    systole_add_runtime(${runtime} ${traced})
+    list(APPEND runtime systole_rtl_waveform)
+    # Writing the waveform takes most of the time; compiling this in half the time counts more.
+    list(APPEND fast_flags -O1)
   endif()
 
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
@@ -131,13 +133,14 @@ function(systole_add_model dim flat traced)
                              ${PROJECT_SOURCE_DIR}/sim/verilator/pins.cpp)
   set(helpers ${PROJECT_SOURCE_DIR}/sim/verilator/fast_helpers.h)
   set_source_files_properties(${folder}/fast.cpp PROPERTIES
-    COMPILE_OPTIONS "-w;-include;${helpers};${systole_fast_flags}" OBJECT_DEPENDS ${helpers})
+    COMPILE_OPTIONS "-w;-include;${helpers};${fast_flags}" OBJECT_DEPENDS ${helpers})
   set_source_files_properties(${folder}/slow.cpp PROPERTIES
     COMPILE_OPTIONS "-w;-include;${helpers};-O0" OBJECT_DEPENDS ${helpers})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Werror ${systole_fast_flags}
                                            ${systole_model_flags})
   target_compile_definitions(${name} PRIVATE
-    SYSTOLE_RTL_DIM=${dim} SYSTOLE_RTL_FLAT=${flat} SYSTOLE_RTL_TRACED=${traced})
+    SYSTOLE_RTL_DIM=${dim} SYSTOLE_RTL_FLAT=${flat} SYSTOLE_RTL_TRACED=${traced}
+    VM_COVERAGE=0 VM_SC=0 VM_TRACE=${traced} VM_TRACE_FST=${traced} VM_TRACE_VCD=0)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/host
                                              ${PROJECT_SOURCE_DIR}/host/include)
   target_include_directories(${name} SYSTEM PRIVATE ${folder})
@@ -152,11 +155,17 @@ function(systole_add_model dim flat traced)
     PREFIX lib CXX_VISIBILITY_PRESET hidden
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sim/verilator/exports.map
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  include(GNUInstallDirs)
-  install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  add_dependencies(systole_rtl_models ${name})
+  if(traced AND NOT flat)
+    # The slowest to compile and the rarest to be used: only when asked for
+    # (cmake --build BUILD --target systole_rtl_DIM_readable_trace).
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  else()
+    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    add_dependencies(systole_rtl_models ${name})
+  endif()
 endfunction()
 
+include(GNUInstallDirs)
 add_custom_target(systole_rtl_models)
 foreach(dim IN LISTS SYSTOLE_DIMS)
   systole_add_model(${dim} 1 0)

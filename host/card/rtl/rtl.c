@@ -96,6 +96,13 @@ static systole_status not_there(systole_rtl_variant variant) {
   plain.traced = 0;
   systole_rtl_file_name(name, variant);
   systole_rtl_folders(folders, sizeof folders);
+  if (variant.traced && variant.readable && systole_rtl_find(path, plain)) {
+    return systole_fail(
+        SYSTOLE_ERR_NOT_FOUND,
+        "rtl:%d:readable cannot write waveforms here: %s was not found in %s; build it "
+        "with: cmake --build FOLDER --target systole_rtl_%d_readable_trace",
+        variant.dim, name, folders, variant.dim);
+  }
   if (variant.traced && systole_rtl_find(path, plain)) {
     return systole_fail(
         SYSTOLE_ERR_NOT_FOUND,
