@@ -125,7 +125,9 @@ module systole_dispatch #(
 
   assign opcode = instr_q[systole_pkg::OpcodeLsb +: systole_pkg::OpcodeBits];
   assign unit   = opcode[2:0] - 3'd1;
-  assign go     = have_q && !end_q && (opcode == 8'(systole_pkg::OpEnd) || !full_i[unit]);
+  // A bad instruction has perhaps no unit whose queue could be asked.
+  assign go     = have_q && !end_q && (code != 8'(systole_pkg::ErrorNone) ||
+                                       opcode == 8'(systole_pkg::OpEnd) || !full_i[unit]);
   assign stop   = go && code != 8'(systole_pkg::ErrorNone);
   assign push_o = go && !stop && opcode != 8'(systole_pkg::OpEnd);
   assign push_unit_o = push_o ? Units'(1) << unit : '0;
