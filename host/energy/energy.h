@@ -1,11 +1,14 @@
-/* Energy of a run: measured where a counter is readable, else modelled, and always said which.
+/* Energy of a run: measured where a counter is readable, else modelled, and always said
+ * which.
  *
  * Two questions are answered here:
- *   - what did the CPU draw between two moments?   systole_energy_meter_*  (rows: sampler.h)
+ *   - what did the CPU draw between two moments?   systole_energy_meter_*  (rows:
+ * sampler.h)
  *   - what would the accelerator have drawn?       systole_energy_accelerator
  *
- * Every answer is a systole_bounds with its kind; UNKNOWN means that there is no figure. No
- * figure is ever given without low <= nominal <= high. docs/energy.md says what they mean.
+ * Every answer is a systole_bounds with its kind; UNKNOWN means that there is no figure.
+ * No figure is ever given without low <= nominal <= high. docs/energy.md says what they
+ * mean.
  */
 #ifndef SYSTOLE_ENERGY_H
 #define SYSTOLE_ENERGY_H
@@ -14,17 +17,19 @@
 
 #include "systole/systole.h"
 
-/* ---- the accelerator's activity model -------------------------------------------------- */
+/* ---- the accelerator's activity model
+ * -------------------------------------------------- */
 
-/* E = sum(events x energy per event) + static power x time, from the events that the device
- * counted. power_w is energy_j over stats->seconds. Both have kind MODELLED, or UNKNOWN when
- * the run has no cycle counts (has_cycles = 0), took no time, or is no array (dim = 0).
- * Either out-pointer may be NULL. A pure function of its arguments. */
-void systole_energy_accelerator(const systole_stats *stats, const systole_geometry *geometry,
-                                systole_bounds *power_w, systole_bounds *energy_j);
+/* E = sum(events x energy per event) + static power x time, from the events that the
+ * device counted. power_w is energy_j over stats->seconds. Both have kind MODELLED, or
+ * UNKNOWN when the run has no cycle counts (has_cycles = 0), took no time, or is no array
+ * (dim = 0). Either out-pointer may be NULL. A pure function of its arguments. */
+void systole_energy_accelerator(const systole_stats *stats,
+                                const systole_geometry *geometry, systole_bounds *power_w,
+                                systole_bounds *energy_j);
 
-/* The technology that the coefficients describe, for legends: "45 nm CMOS (Horowitz 2014)".
- * Static storage. */
+/* The technology that the coefficients describe, for legends: "45 nm CMOS (Horowitz
+ * 2014)". Static storage. */
 const char *systole_energy_technology(void);
 
 /* One line of host/energy/data/coefficients.csv. */
@@ -32,25 +37,29 @@ typedef struct systole_energy_coefficient {
   const char *name;
   const char *unit;
   double low, nominal, high;
-  const char *kind;   /* "published": the nominal value is the source's; "estimate": ours */
+  const char *kind; /* "published": the nominal value is the source's; "estimate": ours */
   const char *source; /* never empty; says also where the bounds come from */
 } systole_energy_coefficient;
 
 /* All coefficients; static storage. */
 const systole_energy_coefficient *systole_energy_coefficients(size_t *count);
 
-/* ---- the CPU --------------------------------------------------------------------------- */
+/* ---- the CPU
+ * --------------------------------------------------------------------------- */
 
 typedef struct systole_energy_meter systole_energy_meter;
 
 typedef struct systole_energy_meter_options {
-  uint32_t version;  /* SYSTOLE_ENERGY_METER_OPTIONS_VERSION */
-  const char *root;  /* put before "/sys/..." and "/proc/..."; NULL or "": this machine */
-  int threads;       /* threads that the work may use, >= 1 */
-  int model_only;    /* 1: do not look for counters */
+  uint32_t version; /* SYSTOLE_ENERGY_METER_OPTIONS_VERSION */
+  const char *root; /* put before "/sys/..." and "/proc/..."; NULL or "": this machine */
+  int threads;      /* threads that the work may use, >= 1 */
+  int model_only;   /* 1: do not look for counters */
+  int still_ms;     /* how long a counter may stand still before it is taken for dead;
+                       0: 50; negative: any counter is trusted */
 } systole_energy_meter_options;
 #define SYSTOLE_ENERGY_METER_OPTIONS_VERSION 1
-#define SYSTOLE_ENERGY_METER_OPTIONS_INIT {SYSTOLE_ENERGY_METER_OPTIONS_VERSION, NULL, 1, 0}
+#define SYSTOLE_ENERGY_METER_OPTIONS_INIT \
+  { SYSTOLE_ENERGY_METER_OPTIONS_VERSION, NULL, 1, 0, 0 }
 
 /* Opens every sampler that works here, best first. Takes up to 50 ms where counters exist
  * (they are read until they move). options may be NULL. Fails only for want of memory. */
@@ -70,12 +79,12 @@ void systole_energy_meter_poll(systole_energy_meter *meter);
 void systole_energy_meter_end(systole_energy_meter *meter, systole_bounds *power_w,
                               systole_bounds *energy_j);
 
-/* Which sampler gave the last answer, e.g. "powercap: package-0 dram" or "model: ...", and
- * before any answer which one would. Borrowed from the meter. */
+/* Which sampler gave the last answer, e.g. "powercap: package-0 dram" or "model: ...",
+ * and before any answer which one would. Borrowed from the meter. */
 const char *systole_energy_meter_source(const systole_energy_meter *meter);
 
-/* Why the samplers before the chosen one cannot be used here, as sentences; "" when the first
- * is used. For `systole doctor`. Borrowed from the meter. */
+/* Why the samplers before the chosen one cannot be used here, as sentences; "" when the
+ * first is used. For `systole doctor`. Borrowed from the meter. */
 const char *systole_energy_meter_missing(const systole_energy_meter *meter);
 
 #endif
