@@ -40,7 +40,7 @@ int32_t systole_plain_element(const int8_t *a, const int8_t *b, int64_t n, int64
 static int64_t round_half_even(int64_t value, int shift) {
   if (shift == 0) return value;
   const int64_t floor = value >> shift;
-  const int64_t rest = value - (floor << shift);
+  const int64_t rest = value - floor * (INT64_C(1) << shift);
   const int64_t half = INT64_C(1) << (shift - 1);
   return floor + (rest > half || (rest == half && (floor & 1) != 0));
 }

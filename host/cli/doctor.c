@@ -111,22 +111,30 @@ static int look_at_devices(findings *all) {
   systole_device_info *list = NULL;
   size_t count = 0;
   int arrays = 0, cpus = 0;
-  char kernel[64] = "";
+  char kernel[64] = "", unbuilt[160] = "";
+  const char *reason = NULL;
   if (systole_device_list(&list, &count) != SYSTOLE_OK) {
     add(all, "devices", STATE_MISSING, "", "%.200s", systole_last_error());
     return 0;
   }
   for (size_t i = 0; i < count; i++) {
     const int is_cpu = strncmp(list[i].name, "cpu", 3) == 0;
-    if (!list[i].usable) {
-      add(all, list[i].name, is_cpu ? STATE_MISSING : STATE_NOTE, list[i].reason,
-          "not usable");
+    if (!list[i].usable && is_cpu) {
+      add(all, list[i].name, STATE_MISSING, list[i].reason, "not usable");
+    } else if (!list[i].usable) {
+      const size_t used = strlen(unbuilt);
+      snprintf(unbuilt + used, sizeof unbuilt - used, "%s%s", used > 0 ? ", " : "",
+               list[i].name);
+      if (reason == NULL) reason = list[i].reason;
     } else if (is_cpu) {
       cpus += try_device(all, list[i].name, list[i].about, kernel, sizeof kernel);
     } else {
       arrays += try_device(all, list[i].name, list[i].about, NULL, 0);
     }
   }
+  /* Sizes that one did not ask for are no fault. */
+  if (reason != NULL)
+    add(all, "other devices", STATE_NOTE, reason, "not usable: %.200s", unbuilt);
   if (cpus > 0 && strstr(kernel, "dnnl") == NULL && strstr(kernel, "onednn") == NULL) {
     add(all, "oneDNN", STATE_NOTE,
         "a fast reference on AVX512-VNNI needs it: apt-get install libdnnl-dev, then "

@@ -110,6 +110,22 @@ int systole_idx_read(systole_images *out, const char *path, int64_t wanted) {
     }
     filled += (uint64_t)part;
   }
+  if ((uint64_t)wanted == count) {
+    /* The file must end here; reaching its end also compares the check sum of gzip. */
+    unsigned char beyond;
+    int number = Z_OK;
+    const int more = gzread(file, &beyond, 1);
+    gzerror(file, &number);
+    if (more > 0) {
+      code = systole_story(SYSTOLE_EXIT_USAGE,
+                           "%s goes on after the %" PRIu64
+                           " images that its header promises; it is damaged",
+                           path, count);
+    } else if (more < 0 || number != Z_OK) {
+      code = read_error(file, path, "after its last image");
+    }
+    if (code != 0) goto done;
+  }
   out->count = wanted;
   out->rows = (int64_t)rows;
   out->cols = (int64_t)cols;

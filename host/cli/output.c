@@ -105,7 +105,10 @@ int systole_output_commit(systole_output *output) {
   if (cause == 0 && !closed) cause = errno;
   if (failed || !flushed || !closed) {
     code = systole_story_errno(cause != 0 ? cause : ENOSPC,
-                               "cannot write %s, which was removed again", output->shown);
+                               output->temporary != NULL
+                                   ? "cannot write %s, which was removed again"
+                                   : "cannot write %s",
+                               output->shown);
   } else if (output->temporary != NULL && rename(output->temporary, output->final) != 0) {
     code = systole_story_errno(errno, "cannot write %s", output->shown);
   }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +87,11 @@ void systole_show_result(const systole_result *result) {
   if (stats->has_cycles) {
     snprintf(figure, sizeof figure, "%.1f %%", 100 * stats->utilisation);
     row("utilisation", figure);
-    printf("of %d x %d MACs each cycle; this shape allows %.1f %%\n",
-           result->geometry.dim, result->geometry.dim, 100 * stats->utilisation_ceiling);
+    printf("of %d x %d MACs each cycle", result->geometry.dim, result->geometry.dim);
+    if (isfinite(stats->utilisation_ceiling)) {
+      printf("; this shape allows %.1f %%", 100 * stats->utilisation_ceiling);
+    }
+    printf("\n");
   }
   const double percent = systole_result_percent_of_peak(result);
   if (percent >= 0) {
@@ -116,7 +120,7 @@ void systole_show_result(const systole_result *result) {
   row("you waited", systole_text_seconds(a, stats->wall_s));
   printf("%s of CPU time", systole_text_seconds(b, stats->cpu_s));
   if (stats->host_share > 0) printf("; packing took %.0f %%", 100 * stats->host_share);
-  if (stats->sim_cpu_s > 0) {
+  if (stats->sim_cpu_s > 0 && stats->macs > 0) {
     printf("; simulated at %s GMAC per CPU second",
            systole_text_figure(a, (double)stats->macs / stats->sim_cpu_s / 1e9));
   }

@@ -117,8 +117,8 @@ static int open_sweep(systole_workload *out, const systole_workload_request *req
     code = systole_story(SYSTOLE_EXIT_USAGE,
                          "--sizes is empty; write e.g. 64,128,100x200x300");
   }
-  snprintf(out->title, sizeof out->title, "matrix products, %zu shapes, random int8",
-           out->count);
+  snprintf(out->title, sizeof out->title, "matrix products, %zu shape%s, random int8",
+           out->count, out->count == 1 ? "" : "s");
 
 done:
   free(copy);

@@ -108,7 +108,8 @@ int systole_report_write(const systole_report *report, systole_folder *folder,
     if (!systole_gnuplot_draw(figure, report, figures, why, sizeof why) &&
         *warning == NULL) {
       snprintf(warning_text, sizeof warning_text,
-               "figure '%s' is left out: %s; results.json and results.csv are complete",
+               "the report lacks figures, the first of them '%s': %s; results.json and "
+               "results.csv are complete, and so are the figures' scripts",
                figure->name, why);
       *warning = warning_text;
     }

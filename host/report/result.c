@@ -1,6 +1,7 @@
 #include "result.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,7 +119,8 @@ static int add_cycles(cJSON *object, const systole_result *result) {
   if (clock_kind != NULL) good = good && add_text(object, "clock_kind", clock_kind);
   if (stats->memory != NULL) good = good && add_text(object, "memory", stats->memory);
   good = good && add_number(object, "utilisation", stats->utilisation) &&
-         add_number(object, "utilisation_ceiling", stats->utilisation_ceiling);
+         (!isfinite(stats->utilisation_ceiling) ||
+          add_number(object, "utilisation_ceiling", stats->utilisation_ceiling));
 
   cJSON *ledger = cJSON_AddObjectToObject(object, "ledger");
   good = good && ledger != NULL;
@@ -189,7 +191,7 @@ cJSON *systole_result_json(const systole_result *result) {
            add_number(object, "wall_high_s", result->wall_high_s);
   }
   good = good && add_number(object, "cpu_s", stats->cpu_s);
-  if (good && stats->sim_cpu_s > 0) {
+  if (good && stats->sim_cpu_s > 0 && stats->macs > 0) {
     good =
         add_number(object, "sim_macs_per_cpu_s", (double)stats->macs / stats->sim_cpu_s);
   }
