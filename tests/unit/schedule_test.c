@@ -1,4 +1,5 @@
-/* Products through schedule, prover and the functional card: every shape, many geometries. */
+/* Products through schedule, prover and the functional card: every shape, many
+ * geometries. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,25 +17,26 @@ static systole_device *open_machine(const char *what) {
 }
 
 /* One raw product; the units' turns are drawn from the seed. */
-static void multiply(systole_device *device, const char *what, int64_t m, int64_t n, int64_t k,
-                     uint64_t seed, systole_values values) {
+static void multiply(systole_device *device, const char *what, int64_t m, int64_t n,
+                     int64_t k, uint64_t seed, systole_values values) {
   systole_product p = systole_product_make(m, n, k, (int64_t)(seed % 3), seed, values);
   systole_machine_seed(systole_machine_card(device), seed);
   systole_stats stats;
-  systole_status status = systole_gemm_s8(device, m, n, k, p.a, p.lda, p.b, p.ldb, p.c, p.ldc,
-                                          &stats);
-  cr_assert_eq(status, SYSTOLE_OK, "%s M=%lld N=%lld K=%lld seed=%llu: %s", what, (long long)m,
-               (long long)n, (long long)k, (unsigned long long)seed, systole_last_error());
+  systole_status status =
+      systole_gemm_s8(device, m, n, k, p.a, p.lda, p.b, p.ldb, p.c, p.ldc, &stats);
+  cr_assert_eq(status, SYSTOLE_OK, "%s M=%lld N=%lld K=%lld seed=%llu: %s", what,
+               (long long)m, (long long)n, (long long)k, (unsigned long long)seed,
+               systole_last_error());
   const char *wrong = systole_product_check(&p);
   cr_assert_null(wrong, "%s: %s", what, wrong);
   cr_assert_eq(stats.macs, (uint64_t)(m * n * k));
   systole_product_free(&p);
 }
 
-/* With bias alone (kind 1) or the whole epilogue (kind 2). The multipliers are such that results
- * spread over int8 and ties happen. */
-static void multiply_epilogue(systole_device *device, const char *what, int64_t m, int64_t n,
-                              int64_t k, uint64_t seed, int kind) {
+/* With bias alone (kind 1) or the whole epilogue (kind 2). The multipliers are such that
+ * results spread over int8 and ties happen. */
+static void multiply_epilogue(systole_device *device, const char *what, int64_t m,
+                              int64_t n, int64_t k, uint64_t seed, int kind) {
   systole_product p =
       systole_product_make(m, n, k, (int64_t)(seed % 2), seed, SYSTOLE_VALUES_RANDOM);
   systole_random random;
@@ -67,8 +69,8 @@ static void multiply_epilogue(systole_device *device, const char *what, int64_t 
   systole_status status = systole_weights_prepare(&weights, device, n, k, p.b, p.ldb, &e);
   cr_assert_eq(status, SYSTOLE_OK, "%s: %s", what, systole_last_error());
   status = systole_gemm_s8_prepared(weights, m, p.a, p.lda, p.c, p.ldc, NULL);
-  cr_assert_eq(status, SYSTOLE_OK, "%s kind=%d M=%lld N=%lld K=%lld seed=%llu: %s", what, kind,
-               (long long)m, (long long)n, (long long)k, (unsigned long long)seed,
+  cr_assert_eq(status, SYSTOLE_OK, "%s kind=%d M=%lld N=%lld K=%lld seed=%llu: %s", what,
+               kind, (long long)m, (long long)n, (long long)k, (unsigned long long)seed,
                systole_last_error());
   const char *wrong = systole_product_check(&p);
   cr_assert_null(wrong, "%s kind=%d: %s", what, kind, wrong);
@@ -123,7 +125,8 @@ Test(shapes, in_tiny_buffers) {
       "8,ub=64,acc=64,tiles=4",        "8,ub=256,acc=32,tiles=4,axi=16",
       "16,ub=64,acc=32,tiles=4",       "16,ub=256,acc=256,tiles=16,axi=32",
       "16,ub=128,acc=64,tiles=4,axi=4"};
-  for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) all_shapes(machines[i]);
+  for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++)
+    all_shapes(machines[i]);
 }
 
 /* Each M, N, K up to three arrays and one. */
@@ -135,7 +138,8 @@ static void cube(const char *what, int dim, int kinds) {
       for (int k = 1; k <= most; k++) {
         uint64_t seed = (uint64_t)((m * 100 + n) * 100 + k);
         multiply(device, what, m, n, k, seed, SYSTOLE_VALUES_RANDOM);
-        if (kinds > 1) multiply_epilogue(device, what, m, n, k, seed, 1 + (m + n + k) % 2);
+        if (kinds > 1)
+          multiply_epilogue(device, what, m, n, k, seed, 1 + (m + n + k) % 2);
       }
     }
   }
@@ -160,7 +164,8 @@ Test(values, extremes_are_exact) {
 
 /* Any order of the units' turns gives the same result: races would show. */
 Test(order, does_not_matter) {
-  static const char *const machines[] = {"4", "4,ub=64,acc=32,tiles=2", "2,ub=16,acc=8,tiles=1"};
+  static const char *const machines[] = {"4", "4,ub=64,acc=32,tiles=2",
+                                         "2,ub=16,acc=8,tiles=1"};
   for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
     systole_device *device = open_machine(machines[i]);
     for (uint64_t seed = 1; seed <= 60; seed++) {

@@ -312,8 +312,9 @@ static systole_status prepare(systole_engine_weights **out, systole_engine *engi
   if (status == SYSTOLE_OK)
     status = systole_weights_layout_make(&weights->layout, dim, n, k);
   if (status == SYSTOLE_OK) {
-    status = c->ops->alloc(c->card, SYSTOLE_PORT_GMEM1, weights->layout.bytes,
-                           &weights->address);
+    uint64_t bytes = uses_params(&weights->epilogue) ? weights->layout.bytes
+                                                     : weights->layout.params_offset;
+    status = c->ops->alloc(c->card, SYSTOLE_PORT_GMEM1, bytes, &weights->address);
     if (status == SYSTOLE_ERR_DEVICE_MEMORY) {
       systole_fail_in(status, "weights of K = %lld by N = %lld", (long long)k,
                       (long long)n);
