@@ -401,10 +401,10 @@ static systole_gemm_spec make_spec(const systole_engine_weights *weights, int64_
   return spec;
 }
 
-/* Starts from the whole product and halves, rows first, until a run's program has a
- * reasonable length and its A and C have device memory. */
+/* Starts from the whole product and halves, rows first, until a run's program has at most
+ * `steps` steps and its A and C have device memory. */
 static systole_status choose_portion(const systole_engine_weights *weights, int64_t m,
-                                     portion *out) {
+                                     int64_t steps, portion *out) {
   systole_engine *engine = weights->engine;
   portion p = {m, weights->layout.n_blocks};
   for (;;) {
@@ -413,7 +413,7 @@ static systole_status choose_portion(const systole_engine_weights *weights, int6
     systole_status status =
         systole_plan_make(&plan, &engine->geometry, &weights->layout, &spec);
     if (status == SYSTOLE_ERR_UNSUPPORTED) return status;
-    if (status == SYSTOLE_OK && plan.steps <= SYSTOLE_PROGRAM_MAX_STEPS &&
+    if (status == SYSTOLE_OK && plan.steps <= steps &&
         plan.c_block_bytes <= kMaxBlockBytes) {
       status = need_scratch(engine, plan.bytes);
       if (status == SYSTOLE_OK) *out = p;
@@ -468,25 +468,27 @@ static systole_status run_portion(systole_engine_weights *weights, cached_progra
                  spec->n_blocks);
 }
 
-static systole_status gemm(const systole_engine_weights *prepared, int64_t m,
-                           const int8_t *a, int64_t lda, void *c, int64_t ldc,
-                           systole_stats *stats) {
-  /* The cache of programs is filled behind a const handle: it changes no result. */
-  systole_engine_weights *weights = (systole_engine_weights *)prepared;
+/* A product as the caller gave it. */
+typedef struct operands {
+  int64_t m;
+  const int8_t *a;
+  int64_t lda;
+  void *c;
+  int64_t ldc;
+} operands;
+
+/* All portions, each with programs of at most `steps` steps. */
+static systole_status run_portions(systole_engine_weights *weights, const operands *o,
+                                   int64_t steps, systole_run_totals *totals) {
   systole_engine *engine = weights->engine;
   const systole_weights_layout *b = &weights->layout;
-  double began = systole_wall_seconds();
-  systole_run_totals totals;
-  memset(&totals, 0, sizeof totals);
-  int dim = engine->geometry.dim;
   int64_t element = weights->epilogue.multiplier != NULL ? 1 : (int64_t)sizeof(int32_t);
-  uint64_t mn = (uint64_t)m * (uint64_t)b->n, total = mn * (uint64_t)b->k;
-
-  portion p = {m, b->n_blocks};
-  systole_status status = choose_portion(weights, m, &p);
-  systole_run_share share = {0, 0, total};
-  for (int64_t row = 0; row < m && status == SYSTOLE_OK; row += p.rows) {
-    int64_t rows = m - row < p.rows ? m - row : p.rows;
+  int dim = engine->geometry.dim;
+  systole_run_share share = {0, 0, (uint64_t)o->m * (uint64_t)b->n * (uint64_t)b->k};
+  portion p = {o->m, b->n_blocks};
+  systole_status status = choose_portion(weights, o->m, steps, &p);
+  for (int64_t row = 0; row < o->m && status == SYSTOLE_OK; row += p.rows) {
+    int64_t rows = o->m - row < p.rows ? o->m - row : p.rows;
     for (int64_t block = 0; block < b->n_blocks && status == SYSTOLE_OK;
          block += p.blocks) {
       int64_t blocks = b->n_blocks - block < p.blocks ? b->n_blocks - block : p.blocks;
@@ -496,22 +498,46 @@ static systole_status gemm(const systole_engine_weights *prepared, int64_t m,
       if (status == SYSTOLE_OK)
         status = need_scratch(engine, cached->program->plan.bytes);
       if (status == SYSTOLE_OK && block == 0) { /* A stays for the other blocks */
-        systole_layout layout = {rows, b->k, lda, cached->program->plan.block_rows,
+        systole_layout layout = {rows, b->k, o->lda, cached->program->plan.block_rows,
                                  dim,  1};
-        status = send(engine, SYSTOLE_PORT_GMEM0, engine->scratch, &layout, a + row * lda,
-                      b->k_blocks);
+        status = send(engine, SYSTOLE_PORT_GMEM0, engine->scratch, &layout,
+                      o->a + row * o->lda, b->k_blocks);
       }
       if (status == SYSTOLE_OK) {
         share.here = (uint64_t)rows * (uint64_t)columns_of(weights, block, blocks) *
                      (uint64_t)b->k;
-        status = run_portion(weights, cached, &share, (uint8_t *)c + row * ldc * element,
-                             ldc, &totals);
+        status = run_portion(weights, cached, &share,
+                             (uint8_t *)o->c + row * o->ldc * element, o->ldc, totals);
         share.before += share.here;
       }
     }
   }
+  return status;
+}
+
+static systole_status gemm(const systole_engine_weights *prepared, int64_t m,
+                           const int8_t *a, int64_t lda, void *c, int64_t ldc,
+                           systole_stats *stats) {
+  /* The cache of programs is filled behind a const handle: it changes no result. */
+  systole_engine_weights *weights = (systole_engine_weights *)prepared;
+  const systole_weights_layout *b = &weights->layout;
+  const systole_run_context *context = &weights->engine->context;
+  int dim = weights->engine->geometry.dim;
+  double began = systole_wall_seconds();
+  systole_run_totals totals;
+  memset(&totals, 0, sizeof totals);
+  operands o = {m, a, lda, c, ldc};
+  systole_status status = run_portions(weights, &o, SYSTOLE_PROGRAM_MAX_STEPS, &totals);
+  /* Programs share a port's memory with weights: where that is short, shorter ones do. */
+  for (int64_t steps = SYSTOLE_PROGRAM_MAX_STEPS / 2;
+       status == SYSTOLE_ERR_DEVICE_MEMORY && steps >= 1; steps /= 2) {
+    for (int i = 0; i < kPrograms; i++) forget_program(weights, &weights->programs[i]);
+    memset(&totals, 0, sizeof totals);
+    status = run_portions(weights, &o, steps, &totals);
+  }
   if (status != SYSTOLE_OK) return status;
-  systole_run_fill_stats(stats, &engine->context, &totals, total);
+  systole_run_fill_stats(stats, context, &totals,
+                         (uint64_t)m * (uint64_t)b->n * (uint64_t)b->k);
   stats->utilisation_ceiling = (double)b->n / (double)(b->n_blocks * dim) * (double)b->k /
                                (double)(b->k_blocks * dim);
   double wall = systole_wall_seconds() - began;
