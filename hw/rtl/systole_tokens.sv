@@ -23,11 +23,13 @@ module systole_tokens #(
   logic                   up;
   logic                   down;
   logic [Bits-1:0]        next;
+  logic [Units*Units-1:0] empty;
 
   assign missing_o = wait_i & empty_q;
 
   always_ff @(posedge clk_i) begin
     overflow_o <= 1'b0;
+    empty = empty_q;
     if (done_i != '0 || accept_i != '0) begin
       for (int from = 0; from < Units; from++) begin
         for (int to = 0; to < Units; to++) begin
@@ -36,14 +38,15 @@ module systole_tokens #(
           next = count_q[Units*from + to] + Bits'(up) - Bits'(down);
           if (up && !down && count_q[Units*from + to] == '1) overflow_o <= 1'b1;
           count_q[Units*from + to] = next;
-          empty_q[Units*to + from] = next == '0;
+          empty[Units*to + from] = next == '0;
         end
       end
     end
     if (!rst_ni) begin
       for (int i = 0; i < Units*Units; i++) count_q[i] = '0;
-      empty_q = '1;
+      empty = '1;
     end
+    empty_q <= empty;
   end
 endmodule
 
