@@ -45,9 +45,9 @@ const systole_cpu_kernel *systole_cpu_kernel_find(const char *name);
  * there is one always; NULL and a sentence only if memory runs out. */
 const systole_cpu_kernel *systole_cpu_kernel_best(void);
 
-/* 1 if the kernel computes what integers say: products of 255 x 127 and -128 x -128 4096
- * deep, odd shapes, edges, accumulation over blocks of k. A few milliseconds. Otherwise
- * 0, and *why as in usable. */
+/* 1 if the kernel computes what integers say: the largest and the oddest sums of 4096
+ * products, shapes with edges, sums taken up again after a block of k, the epilogue. A
+ * few milliseconds. Otherwise 0, and *why as in usable. */
 int systole_cpu_selftest(const systole_cpu_kernel *kernel, const char **why);
 
 #endif

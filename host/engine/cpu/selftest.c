@@ -10,31 +10,39 @@
 
 enum { Large = 1 << 16 };
 
+typedef enum filling { Random, Extreme, Minimum, Opposed, Odd } filling;
+
 typedef struct shape {
   int m, n, k;
-  int fill; /* 0: pseudo-random; 1: 127 by alternating signs; 2: all -128; 3: 127 x -128
-             */
+  filling fill;
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0},      {5, 3, 7, 0},     {17, 37, 66, 0},  {3, 70, 2051, 0},
-    {4, 33, 4096, 1},  {4, 33, 4096, 2}, {4, 33, 4096, 3}, {15, 16, 4, 2},
-    {2, 1, 140000, 2}, /* 140000 x 2^14 is past 2^31: the sum must wrap */
+    {1, 1, 1, Random},      {5, 3, 7, Random},      {17, 37, 66, Random},
+    {3, 70, 2051, Random},  {4, 33, 4096, Extreme}, /* 127 times 127 or -128 */
+    {4, 33, 4096, Minimum},                         /* -128 x -128 */
+    {4, 33, 4096, Opposed}, /* 127 x -128: 255 x 127 and more where one side is unsigned
+                             */
+    {4, 33, 4097, Odd},     /* 127 x 127: an odd sum past 2^24, which no float holds */
+    {15, 16, 4, Minimum},
 };
 
-static int8_t value(int fill, int is_a, uint32_t *state) {
+static int8_t value(filling fill, int is_a, uint32_t *state) {
   *state = *state * 1664525U + 1013904223U; /* Numerical Recipes' generator */
   const uint32_t bits = *state >> 24;
   switch (fill) {
-    case 1:
+    case Extreme:
       return is_a ? 127 : (bits & 1U) != 0 ? 127 : -128;
-    case 2:
+    case Minimum:
       return -128;
-    case 3:
+    case Opposed:
       return is_a ? 127 : -128;
-    default:
-      return (int8_t)((int32_t)bits - 128);
+    case Odd:
+      return 127;
+    case Random:
+      break;
   }
+  return (int8_t)((int32_t)bits - 128);
 }
 
 static int same(const shape *s, const int8_t *a, const int8_t *b, const int32_t *c) {
@@ -77,8 +85,8 @@ static int epilogue_exact(const systole_cpu_kernel *kernel, systole_cpu_room *ro
   uint8_t shift[N];
   int8_t a[K], b[K * N], out[N];
   uint32_t state = 7;
-  for (int i = 0; i < K; i++) a[i] = value(0, 1, &state);
-  for (int i = 0; i < K * N; i++) b[i] = value(0, 0, &state);
+  for (int i = 0; i < K; i++) a[i] = value(Random, 1, &state);
+  for (int i = 0; i < K * N; i++) b[i] = value(Random, 0, &state);
   for (int j = 0; j < N; j++) {
     state = state * 1664525U + 1013904223U;
     bias[j] = (int32_t)(state - 0x80000000U) >> (j % 24);

@@ -1,0 +1,5 @@
+# The CPU engine with every kernel that this machine can run, the epilogue that all engines
+# share, and where the figures of energy come from.
+systole_add_test(unit_epilogue SOURCES epilogue_test.c LIBS systole_internal LABELS unit)
+systole_add_test(unit_cpu SOURCES cpu_test.c LIBS systole_internal systole_test_support LABELS unit)
+systole_add_test(unit_energy SOURCES energy_test.c LIBS systole_internal LABELS unit)
