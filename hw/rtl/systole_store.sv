@@ -328,7 +328,7 @@ module systole_store #(
   // ---- responses ---------------------------------------------------------------------------
   // Bursts end and are answered in order: an instruction is done when as many responses have
   // come as bursts had ended with its last beat. Its tokens wait here until then.
-  localparam int PendingBits = 32 + UnitBits + 8;
+  localparam int PendingBits = UnitBits + 8;
   logic [PendingBits-1:0] pending;
   logic                   pending_empty;
   logic                   pending_full;
@@ -342,8 +342,20 @@ module systole_store #(
 
   systole_fifo #(.Width(PendingBits), .Depth(16)) u_pending (
     .clk_i, .rst_ni, .clear_i(1'b0),
-    .push_i(pending_push), .data_i({beat_index_q, beat_give_q, ended_q + 8'd1}), .full_o(pending_full),
+    .push_i(pending_push), .data_i({beat_give_q, ended_q + 8'd1}), .full_o(pending_full),
     .pop_i(pending_pop), .data_o(pending), .empty_o(pending_empty), .count_o(pending_count));
+
+  // Whose burst the next response answers; responses may come a cycle apart.
+  localparam int AnswerDepth = 32;
+  logic [31:0]                  answer_index;
+  logic                         answers_empty;
+  logic                         answers_full;
+  logic [$clog2(AnswerDepth):0] unused_answers;
+
+  systole_fifo #(.Width(32), .Depth(AnswerDepth)) u_answers (
+    .clk_i, .rst_ni, .clear_i(1'b0),
+    .push_i(burst_end_i), .data_i(beat_index_q), .full_o(answers_full),
+    .pop_i(response_i), .data_o(answer_index), .empty_o(answers_empty), .count_o(unused_answers));
 
   always_ff @(posedge clk_i) begin
     done_o <= pending_pop;
@@ -358,12 +370,13 @@ module systole_store #(
   end
 
   assign index_o        = index_q;
-  assign answer_index_o = pending_empty ? beat_index_q : pending[8 + UnitBits +: 32];
+  assign answer_index_o = answers_empty ? beat_index_q : answer_index;
   assign owed_o         = ended_q != answered_q;
   assign busy_o = ask_q || job_valid || row_valid_q || data_valid_o || !pending_empty || done_o;
 
   `SYSTOLE_ASSERT(LastBeatEndsABurst, !pending_push || burst_end_i)
   `SYSTOLE_ASSERT(PendingNeverOverflows, !pending_push || !pending_full)
+  `SYSTOLE_ASSERT(AnswersNeverOverflow, !burst_end_i || !answers_full)
 
   initial begin
     if (AxiBytes < 4 || AxiBytes > 2 * Dim || AxiBytes > 64) $fatal(1, "systole_store: AxiBytes must be 4 ... 64 and at most 2 Dim");

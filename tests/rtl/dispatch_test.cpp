@@ -280,6 +280,9 @@ Test(dispatch, bad_instructions_are_refused_with_their_cause) {
           if (!kFields[opcode].empty()) {
             const Field &field = kFields[opcode][f.random.Below(kFields[opcode].size())];
             victim.Set(field.lsb, field.bits, f.random.Percent(60) ? 0 : f.random.Bits());
+            if (opcode == SYSTOLE_OP_LOAD && f.random.Percent(30)) {
+              victim.Set(SYSTOLE_FIELD(COPY_LAST_LANES), kDim + f.random.Below(3));
+            }
           }
           break;
         default:

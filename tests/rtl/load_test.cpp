@@ -12,6 +12,7 @@ constexpr uint64_t kBase = 0x123456789000;
 constexpr unsigned kUbRows = 256;
 
 struct RowWrite {
+  unsigned number;  // of the instruction
   unsigned row;
   std::string bytes;
 };
@@ -68,10 +69,12 @@ class Fixture {
 
   void Ask(const Copy &c) {
     queue.instructions.push_back(c.Encode());
+    const unsigned number = asked++;
     for (unsigned b = 0; b < c.blocks; b++) {
       for (unsigned l = 0; l < c.lines; l++) {
         for (unsigned r = 0; r < c.before + c.rows + c.after; r++) {
           RowWrite w;
+          w.number = number;
           w.row = static_cast<unsigned>(static_cast<int>(c.ub_row + r) +
                                         static_cast<int>(b) * c.ub_block_stride +
                                         static_cast<int>(l) * c.ub_line_stride);
@@ -99,7 +102,13 @@ class Fixture {
     // The grant answers in the same cycle, and only to a request.
     bench->ub_grant_i = bench->ub_valid_o && random.Percent(grant_percent);
     bench.Settle();
+    if (row_before) {
+      SYSTOLE_CHECK(bench->index_o == number_before, "index_o is %u after a row of %u",
+                    bench->index_o, number_before);
+    }
+    row_before = bench->ub_grant_i;
     if (bench->ub_grant_i) {
+      number_before = expected.empty() ? 0 : expected.front().number;
       SYSTOLE_CHECK(!expected.empty(), "a row that no instruction asked for");
       const RowWrite &w = expected.front();
       SYSTOLE_CHECK(bench->ub_row_o == w.row, "row %u, expected %u", bench->ub_row_o,
@@ -119,6 +128,7 @@ class Fixture {
     align_errors += bench->align_error_o;
     range_errors += bench->range_error_o;
     if (bench->range_error_o) detail = bench->error_detail_o;
+    if (bench->range_error_o || bench->align_error_o) error_index = bench->index_o;
     queue.Sample();
     reader.Sample();
     bench.Edge();
@@ -147,7 +157,9 @@ class Fixture {
   std::deque<RowWrite> expected;
   uint64_t granted = 0;
   int align_errors = 0, range_errors = 0;
-  unsigned detail = 0;
+  unsigned detail = 0, error_index = 0;
+  unsigned asked = 0, number_before = 0;
+  bool row_before = false;
 };
 
 using Same = Fixture<Vload16x16, 16, 16>;
@@ -180,6 +192,10 @@ void RowACycle(unsigned beats_per_row) {
 template <class F>
 void Misaligned(uint64_t seed, unsigned bytes) {
   F f(seed);
+  f.Ask(f.AnyCopy());  // instruction 0 is good
+  f.Finish();
+  f.reader.requests.clear();
+  f.granted = 0;
   Copy c;
   c.rows = 3;
   (seed % 3 == 0   ? c.offset
@@ -190,7 +206,8 @@ void Misaligned(uint64_t seed, unsigned bytes) {
   for (int i = 0; i < 50; i++) f.Cycle();
   SYSTOLE_CHECK(f.align_errors == 1, "%d alignment errors", f.align_errors);
   SYSTOLE_CHECK(f.reader.requests.empty(), "a misaligned copy asks memory");
-  SYSTOLE_CHECK(f.granted == 0 && f.queue.done == 0, "a misaligned copy does something");
+  SYSTOLE_CHECK(f.granted == 0 && f.queue.done == 1, "a misaligned copy does something");
+  SYSTOLE_CHECK(f.error_index == 1, "the error names instruction %u", f.error_index);
 }
 
 }  // namespace
@@ -223,11 +240,13 @@ Test(load, a_row_beyond_the_buffer_is_an_error_and_reset_ends_it) {
   for (int i = 0; i < 100; i++) f.Cycle();
   cr_assert_gt(f.range_errors, 0);
   cr_assert_eq(f.detail, kUbRows);
+  cr_assert_eq(f.error_index, 0);
   cr_assert_eq(f.granted, 2);
   cr_assert_eq(f.queue.done, 0);
   f.bench.Reset();
   f.reader.Forget();
   f.expected.clear();
+  f.row_before = false;
   f.queue.gives.clear();
   f.range_errors = 0;
   c.ub_row = 0;

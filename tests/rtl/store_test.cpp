@@ -68,6 +68,8 @@ class Fixture {
 
   void Ask(const Copy &c) {
     queue.instructions.push_back(c.Encode());
+    for (unsigned i = c.blocks * c.lines; i; i--) request_owners.push_back(asked);
+    asked++;
     for (unsigned b = 0; b < c.blocks; b++) {
       for (unsigned l = 0; l < c.lines; l++) {
         uint64_t address = kBase + c.offset + b * c.block_stride + l * c.line_stride;
@@ -96,6 +98,7 @@ class Fixture {
       bench->response_i = 1;
       owed_responses--;
     }
+    const bool answered = bench->response_i;
     if (!bench->raw_valid_i && !raw_rows.empty() && random.Percent(raw_percent)) {
       bench->raw_valid_i = 1;
       std::memcpy(&bench->raw_data_i, raw_rows.front().data(), 4 * kDim);
@@ -115,11 +118,19 @@ class Fixture {
     bench->burst_end_i = 0;
     bench.Settle();
     bench->ub_grant_i = bench->ub_valid_o && random.Percent(grant_percent);
-    bench->data_ready_i = !places.empty() && random.Percent(data_percent);
+    // The write master has at most 16 bursts in flight.
+    bench->data_ready_i =
+        !places.empty() && owed_responses < 16 && random.Percent(data_percent);
     bench->burst_end_i =
         bench->data_valid_o && bench->data_ready_i && places.front().last;
     bench.Settle();
 
+    if (answered) {  // the write master reports an error in this cycle
+      SYSTOLE_CHECK(bench->answer_index_o == answer_owners.front(),
+                    "answer_index_o is %u for a response to %u", bench->answer_index_o,
+                    answer_owners.front());
+      answer_owners.pop_front();
+    }
     on_the_way[1] = on_the_way[0];
     on_the_way[0] = bench->ub_grant_i ? static_cast<int>(bench->ub_row_o) : -1;
 
@@ -141,7 +152,7 @@ class Fixture {
           bytes_written++;
         }
       }
-      if (places.front().last) ended++;
+      if (places.front().last) answer_owners.push_back(places.front().owner);
       places.pop_front();
       beats++;
     }
@@ -150,9 +161,11 @@ class Fixture {
       SYSTOLE_CHECK(bench->req_beats_o > 0 && bench->req_addr_o % kBytes == 0, "request");
       for (const Burst &burst : Cut(bench->req_addr_o, bench->req_beats_o, kBytes)) {
         for (unsigned i = 0; i < burst.beats; i++) {
-          places.push_back({burst.address + uint64_t{i} * kBytes, i + 1 == burst.beats});
+          places.push_back({burst.address + uint64_t{i} * kBytes, i + 1 == burst.beats,
+                            request_owners.front()});
         }
       }
+      request_owners.pop_front();
       requests++;
     }
     const bool raw_taken = bench->raw_valid_i && bench->raw_ready_o;
@@ -160,6 +173,9 @@ class Fixture {
     align_errors += bench->align_error_o;
     range_errors += bench->range_error_o;
     if (bench->range_error_o) detail = bench->error_detail_o;
+    if (bench->range_error_o || bench->align_error_o) error_index = bench->index_o;
+    SYSTOLE_CHECK(bench->owed_o == (owed_responses + answered > 0), "owed_o is %d",
+                  bench->owed_o);
     queue.Sample();
     bench.Edge();
     queue.Advance();
@@ -187,7 +203,8 @@ class Fixture {
 
   struct Place {
     uint64_t address;
-    bool last;  // of its burst
+    bool last;       // of its burst
+    unsigned owner;  // number of the instruction
   };
   Bench<Top> bench;
   Random random;
@@ -197,7 +214,11 @@ class Fixture {
   std::deque<Place> places;
   std::deque<std::string> raw_rows;
   std::unordered_map<uint64_t, uint8_t> memory, expected;
-  uint64_t bytes_written = 0, beats = 0, requests = 0, ended = 0;
+  uint64_t bytes_written = 0, beats = 0, requests = 0;
+  unsigned asked = 0, error_index = 0;
+  std::deque<unsigned> request_owners;  // of requests still to come
+  std::deque<unsigned> answer_owners;   // of bursts that wait for their response
+
   uint64_t owed_responses = 0, owed_next = 0;
   int align_errors = 0, range_errors = 0;
   unsigned detail = 0;
@@ -267,6 +288,9 @@ void BeatACycle(unsigned raw, unsigned beats_expected) {
 template <class F>
 void Misaligned(uint64_t seed, unsigned bytes) {
   F f(seed);
+  f.Ask(f.AnyCopy());  // instruction 0 is good
+  f.Finish();
+  f.requests = f.beats = 0;
   Copy c;
   c.rows = 3;
   (seed % 3 == 0   ? c.offset
@@ -276,8 +300,9 @@ void Misaligned(uint64_t seed, unsigned bytes) {
   f.queue.instructions.push_back(c.Encode());
   for (int i = 0; i < 50; i++) f.Cycle();
   SYSTOLE_CHECK(f.align_errors == 1, "%d alignment errors", f.align_errors);
-  SYSTOLE_CHECK(f.requests == 0 && f.beats == 0 && f.queue.done == 0,
+  SYSTOLE_CHECK(f.requests == 0 && f.beats == 0 && f.queue.done == 1,
                 "a misaligned copy does something");
+  SYSTOLE_CHECK(f.error_index == 1, "the error names instruction %u", f.error_index);
 }
 
 }  // namespace
@@ -315,8 +340,10 @@ Test(store, a_row_beyond_the_buffer_is_an_error) {
   c.ub_row = kUbRows - 2;
   c.rows = 5;
   f.queue.instructions.push_back(c.Encode());
+  f.request_owners.push_back(0);
   for (int i = 0; i < 100; i++) f.Cycle();
   cr_assert_gt(f.range_errors, 0);
+  cr_assert_eq(f.error_index, 0);
   cr_assert_eq(f.detail, kUbRows);
   cr_assert_eq(f.queue.done, 0);
 }

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
@@ -130,7 +131,15 @@ class Reader {
   uint64_t address_ = 0;
 };
 
-// The head of the unit's queue, and the tokens that come back.
+// Units that report errors of their own take the instruction's number along.
+template <class Top, class = void>
+struct TakesNumber : std::false_type {};
+template <class Top>
+struct TakesNumber<Top, std::void_t<decltype(std::declval<Top &>().head_index_i)>>
+    : std::true_type {};
+
+// The head of the unit's queue, and the tokens that come back. Instructions are numbered
+// from 0.
 template <class Top>
 class Queue {
  public:
@@ -142,12 +151,13 @@ class Queue {
   int percent = 100;
   std::deque<Instruction> instructions;
   std::deque<unsigned> gives;  // of accepted instructions, not yet done
-  unsigned done = 0;
+  unsigned done = 0, accepted = 0;
 
   void Drive() {
     if (!top_->head_valid_i && !instructions.empty() && random_->Percent(percent)) {
       top_->head_valid_i = 1;
       std::memcpy(&top_->head_i, instructions.front().words(), sizeof top_->head_i);
+      if constexpr (TakesNumber<Top>::value) top_->head_index_i = accepted;
     }
   }
 
@@ -164,6 +174,7 @@ class Queue {
     if (accepted_) {
       gives.push_back(instructions.front().words()[0] >> SYSTOLE_GIVE_LSB & 31);
       instructions.pop_front();
+      accepted++;
     }
   }
 

@@ -44,6 +44,7 @@ class Fixture {
       rows.push_back(kBase + offset + uint64_t{row} * kDim);
     }
     beats_wanted += uint64_t{tiles} * kDim * kDim / kBytes;
+    owners.insert(owners.end(), tiles * kDim * kDim / kBytes, asked++);
   }
 
   void AskParams(unsigned give, uint64_t offset, unsigned bank) {
@@ -57,6 +58,7 @@ class Fixture {
       params.push_back({kBase + offset + uint64_t{beat} * kBytes, bank, beat});
     }
     beats_wanted += beats;
+    owners.insert(owners.end(), beats, asked++);
   }
 
   void AskAnything(uint64_t count) {
@@ -121,7 +123,14 @@ class Fixture {
       }
       params.pop_front();
     }
+    if (beat_before) {  // the read master reports an error in this cycle
+      SYSTOLE_CHECK(bench->index_o == owners.front(), "index_o is %u after a beat of %u",
+                    bench->index_o, owners.front());
+      owners.pop_front();
+    }
+    beat_before = bench->data_valid_i && bench->data_ready_o;
     errors += bench->error_o;
+    if (bench->error_o) error_index = bench->index_o;
     queue.Sample();
     reader.Sample();
     bench.Edge();
@@ -162,6 +171,9 @@ class Fixture {
   bool shadow_full = false;
   uint64_t beats_wanted = 0, switches = 0;
   int errors = 0;
+  std::deque<unsigned> owners;  // instruction of each beat still to come
+  unsigned asked = 0, error_index = 0;
+  bool beat_before = false;
 };
 
 using Same = Fixture<Vweights16x16, 16, 16>;
@@ -223,11 +235,15 @@ Test(weights, a_full_fifo_stops_the_requests_and_nothing_else) {
 Test(weights, a_misaligned_offset_is_refused) {
   ForSeeds(10, [](uint64_t seed) {
     Same f(seed);
+    f.AskTiles(0, 0, 1);
+    f.Finish();
+    f.reader.requests.clear();
     Instruction i;
     f.queue.instructions.push_back(
         i.Set(SYSTOLE_FIELD(WEIGHTS_OFFSET), f.random.Between(1, 15) + 64)
             .Set(SYSTOLE_FIELD(WEIGHTS_TILES), 2));
     for (int k = 0; k < 50; k++) f.Cycle();
     SYSTOLE_CHECK(f.errors == 1 && f.reader.requests.empty(), "%d errors", f.errors);
+    SYSTOLE_CHECK(f.error_index == 1, "the error names instruction %u", f.error_index);
   });
 }
