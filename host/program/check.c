@@ -102,8 +102,7 @@ static int check_copy(const systole_instruction *i, const systole_geometry *geom
   /* A LOAD may consist of fill rows alone; a STORE has none. */
   uint64_t line = SYSTOLE_GET(i, COPY_ROWS) + SYSTOLE_GET(i, COPY_FILL_BEFORE) +
                   SYSTOLE_GET(i, COPY_FILL_AFTER);
-  if (line == 0 || SYSTOLE_GET(i, COPY_LINES) == 0 ||
-      SYSTOLE_GET(i, COPY_BLOCKS) == 0 ||
+  if (line == 0 || SYSTOLE_GET(i, COPY_LINES) == 0 || SYSTOLE_GET(i, COPY_BLOCKS) == 0 ||
       SYSTOLE_GET(i, COPY_LAST_LANES) > (uint64_t)geometry->dim) {
     return SYSTOLE_ERROR_COUNT;
   }

@@ -42,7 +42,9 @@ typedef struct systole_plan {
   int64_t half_rows;  /* accumulator rows of one half */
   int64_t beat_rows;  /* rows per memory beat; row counts are multiples of it */
   int64_t block_rows; /* rows of a column block in device memory */
-  int64_t strip;      /* rows of a strip; the last may be shorter */
+  int64_t granule;    /* strips begin at multiples of this many rows */
+  int64_t granules;   /* of them in M */
+  int64_t strip;      /* most rows of a strip */
   int64_t strips;
   int64_t chunk; /* reduction blocks of a chunk; the last may be shorter */
   int64_t chunks;
@@ -63,5 +65,10 @@ typedef struct systole_plan {
 systole_status systole_plan_make(systole_plan *out, const systole_geometry *geometry,
                                  const systole_weights_layout *weights,
                                  const systole_gemm_spec *spec);
+
+/* First row of a strip; for strip = strips, the end of the last. Strips differ by at most
+ * a granule. */
+int64_t systole_plan_row(const systole_plan *plan, const systole_gemm_spec *spec,
+                         int64_t strip);
 
 #endif

@@ -316,22 +316,33 @@ static int64_t split_tail(const systole_plan *plan, const systole_geometry *geom
   return count;
 }
 
+/* Column blocks of the next group when `left` remain. The last groups of all become
+ * halves of halves where K comes in chunks: a group leaves only when it is complete, and
+ * the smaller the last one is, the less is left to store when the array has finished.
+ * Each reads A once more, so the port must be as wide as a row. */
+static int64_t group_size(const systole_plan *plan, int64_t left, int shrinks) {
+  if (left > plan->group) return plan->group;
+  return shrinks && left > 1 ? left - left / 2 : left;
+}
+
 /* Writes all sequences down, in the array's order of work. */
 static void lay_out(builder *b, const systole_geometry *geometry) {
   const systole_plan *plan = b->plan;
-  int64_t m = systole_ceil_div(b->spec->m, plan->beat_rows) * plan->beat_rows;
   int64_t n_blocks = b->spec->n_blocks, k_blocks = b->weights->k_blocks;
   int64_t region_user[4] = {kNone, kNone, kNone, kNone};
   finished old = {0, 0, 0, 0, 0, 0, kNone};
   int64_t fill = kNone, loads = 0;
 
   for (int64_t strip = 0; strip < plan->strips; strip++) {
-    int64_t row = strip * plan->strip;
-    int64_t rows = m - row < plan->strip ? m - row : plan->strip;
-    for (int64_t n = 0; n < n_blocks; n += plan->group) {
-      int64_t n_end = n + plan->group < n_blocks ? n + plan->group : n_blocks;
+    int64_t row = systole_plan_row(plan, b->spec, strip);
+    int64_t rows = systole_plan_row(plan, b->spec, strip + 1) - row;
+    int last_strip = strip == plan->strips - 1;
+    int shrinks = last_strip && plan->chunks > 1 && geometry->axi_bytes >= plan->dim;
+    int64_t n_end = 0;
+    for (int64_t n = 0; n < n_blocks; n = n_end) {
+      n_end = n + group_size(plan, n_blocks - n, shrinks);
       int64_t parts[16] = {rows}, part_count = 1;
-      int splits = strip == plan->strips - 1 && n_end == n_blocks && n_end - n == 1 &&
+      int splits = last_strip && n_end == n_blocks && n_end - n == 1 &&
                    plan->chunks == 1 && plan->store_group == 1 && (n > 0 || strip > 0);
       if (splits) part_count = split_tail(plan, geometry, rows, parts);
       int64_t part_row = 0;
