@@ -2,16 +2,20 @@
 #
 #   libsystole_rtl_DIM.so                  fast array
 #   libsystole_rtl_DIM_readable.so         array of PE modules
-#   libsystole_rtl_DIM[_readable]_trace.so the same, able to write waveforms (tracing keeps
-#                                          signals alive that the plain model optimises away)
+#   libsystole_rtl_DIM[_readable]_debug.so the same with the RTL's assertions, and able to
+#                                          write waveforms; loaded when a device is opened with
+#                                          check_protocol or trace_path
+#
+# Both cost speed that nobody pays who does not ask for them: assertions about a quarter, and
+# tracing keeps signals alive that the plain model optimises away.
 #
 # The generated C++ is compiled by the build tool itself (not by Verilator's makefile), in two
 # pieces: code that runs every cycle with all optimisation, the rest with little. Verilator's
 # run-time library is compiled once for all models.
 set(SYSTOLE_READABLE_DIMS "16" CACHE STRING
     "Array sizes to build the readable array for, too (compiles slowly above 16)")
-set(SYSTOLE_TRACE_DIMS "${SYSTOLE_DIMS}" CACHE STRING
-    "Array sizes to build models for that can write waveforms")
+set(SYSTOLE_DEBUG_DIMS "${SYSTOLE_DIMS}" CACHE STRING
+    "Array sizes to build models for that check assertions and write waveforms")
 option(SYSTOLE_NATIVE "Compile the models for this machine's processor (-march=native)" ON)
 
 find_program(SYSTOLE_VERILATOR verilator)
@@ -34,7 +38,7 @@ set(systole_verilated ${systole_verilator_root}/include)
 find_package(Threads REQUIRED)
 find_package(ZLIB)
 if(NOT ZLIB_FOUND)
-  message(WARNING "zlib is missing, so no model can write waveforms. "
+  message(WARNING "zlib is missing, so there are no models with assertions and waveforms. "
                   "On Debian or Ubuntu install it with: apt-get install zlib1g-dev")
 endif()
 
@@ -70,14 +74,14 @@ endif()
 # seconds. Loops over the five units of the control path must be unrolled: Verilator 5.006
 # refuses delayed assignments to arrays inside loops otherwise.
 set(systole_verilator_flags
-    --cc --top-module systole --prefix Vsystole --no-timing --assert
+    --cc --top-module systole --prefix Vsystole --no-timing
     -O3 --x-assign fast --x-initial fast --unroll-count 5
     -Wno-fatal -Wno-lint -Wno-style -Wno-SYMRSVDWORD
     -F ${SYSTOLE_RTL_DIR}/systole.f +incdir+${SYSTOLE_RTL_DIR})
 
 # ---- Verilator's run-time library -------------------------------------------------------
 
-# systole_rtl_runtime is in every model, systole_rtl_waveform in those that trace.
+# systole_rtl_runtime is in every model, systole_rtl_waveform in those for debugging.
 function(systole_add_runtime name)
   add_library(${name} OBJECT ${ARGN})
   target_include_directories(${name} SYSTEM PUBLIC ${systole_verilated}
@@ -98,24 +102,23 @@ endif()
 
 # ---- models -----------------------------------------------------------------------------
 
-function(systole_add_model dim flat traced)
+function(systole_add_model dim flat debug)
   set(name systole_rtl_${dim})
   if(NOT flat)
     string(APPEND name _readable)
   endif()
   set(runtime systole_rtl_runtime)
-  set(fast_flags ${systole_fast_flags})
-  if(traced)
-    string(APPEND name _trace)
+  if(debug)
+    string(APPEND name _debug)
     list(APPEND runtime systole_rtl_waveform)
-    # Writing the waveform takes most of the time; compiling this in half the time counts more.
-    list(APPEND fast_flags -O1)
   endif()
 
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
   set(flags ${systole_verilator_flags} -GDim=${dim} -GFlatArray=${flat})
-  if(traced)
-    list(APPEND flags --trace-fst)
+  if(debug)
+    list(APPEND flags --assert --trace-fst)
+  else()
+    list(APPEND flags -DSYNTHESIS) # without the state that only assertions read
   endif()
   add_custom_command(
     OUTPUT ${folder}/fast.cpp ${folder}/slow.cpp
@@ -133,14 +136,14 @@ function(systole_add_model dim flat traced)
                              ${PROJECT_SOURCE_DIR}/sim/verilator/pins.cpp)
   set(helpers ${PROJECT_SOURCE_DIR}/sim/verilator/fast_helpers.h)
   set_source_files_properties(${folder}/fast.cpp PROPERTIES
-    COMPILE_OPTIONS "-w;-include;${helpers};${fast_flags}" OBJECT_DEPENDS ${helpers})
+    COMPILE_OPTIONS "-w;-include;${helpers};${systole_fast_flags}" OBJECT_DEPENDS ${helpers})
   set_source_files_properties(${folder}/slow.cpp PROPERTIES
     COMPILE_OPTIONS "-w;-include;${helpers};-O0" OBJECT_DEPENDS ${helpers})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Werror ${systole_fast_flags}
                                            ${systole_model_flags})
   target_compile_definitions(${name} PRIVATE
-    SYSTOLE_RTL_DIM=${dim} SYSTOLE_RTL_FLAT=${flat} SYSTOLE_RTL_TRACED=${traced}
-    VM_COVERAGE=0 VM_SC=0 VM_TRACE=${traced} VM_TRACE_FST=${traced} VM_TRACE_VCD=0)
+    SYSTOLE_RTL_DIM=${dim} SYSTOLE_RTL_FLAT=${flat} SYSTOLE_RTL_DEBUG=${debug}
+    VM_COVERAGE=0 VM_SC=0 VM_TRACE=${debug} VM_TRACE_FST=${debug} VM_TRACE_VCD=0)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/host
                                              ${PROJECT_SOURCE_DIR}/host/include)
   target_include_directories(${name} SYSTEM PRIVATE ${folder})
@@ -148,16 +151,16 @@ function(systole_add_model dim flat traced)
   target_link_libraries(${name} PRIVATE
     ${runtime} systole_axi_memory systole_axi_checker Threads::Threads
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/sim/verilator/exports.map)
-  if(traced)
+  if(debug)
     target_link_libraries(${name} PRIVATE ${ZLIB_LIBRARIES})
   endif()
   set_target_properties(${name} PROPERTIES
     PREFIX lib CXX_VISIBILITY_PRESET hidden
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sim/verilator/exports.map
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  if(traced AND NOT flat)
+  if(debug AND NOT flat)
     # The slowest to compile and the rarest to be used: only when asked for
-    # (cmake --build BUILD --target systole_rtl_DIM_readable_trace).
+    # (cmake --build BUILD --target systole_rtl_DIM_readable_debug).
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   else()
     install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -169,12 +172,12 @@ include(GNUInstallDirs)
 add_custom_target(systole_rtl_models)
 foreach(dim IN LISTS SYSTOLE_DIMS)
   systole_add_model(${dim} 1 0)
-  if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_TRACE_DIMS)
+  if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_DEBUG_DIMS)
     systole_add_model(${dim} 1 1)
   endif()
   if(dim IN_LIST SYSTOLE_READABLE_DIMS)
     systole_add_model(${dim} 0 0)
-    if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_TRACE_DIMS)
+    if(ZLIB_FOUND AND dim IN_LIST SYSTOLE_DEBUG_DIMS)
       systole_add_model(${dim} 0 1)
     endif()
   endif()

@@ -6,7 +6,7 @@
 // memory port costs three comparisons a cycle; everything else here is outside the loop.
 //
 // The file is compiled once per model; SYSTOLE_RTL_DIM, SYSTOLE_RTL_FLAT and
-// SYSTOLE_RTL_TRACED come from the build. Widths of the AXI ports follow from the
+// SYSTOLE_RTL_DEBUG come from the build. Widths of the AXI ports follow from the
 // generated pins.
 
 #include "systole_rtl.h"
@@ -36,7 +36,7 @@
 #include "axi_checker.h"
 #include "card/systole_isa.h"
 #include "verilated.h"
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
 #include "verilated_fst_c.h"
 #endif
 
@@ -167,7 +167,13 @@ struct systole_rtl {
   uint64_t beats() const {
     return port[0].read_beats + port[0].write_beats + port[1].read_beats;
   }
-  void evaluate() { Vsystole___024root___eval(pins_); }
+  void evaluate() {
+#if SYSTOLE_RTL_DEBUG
+    top_->eval();  // also notes for the waveform that something may have changed
+#else
+    Vsystole___024root___eval(pins_);
+#endif
+  }
   void settle() {
     pins_->ap_clk = 0;
     evaluate();
@@ -202,7 +208,7 @@ struct systole_rtl {
   uint64_t trace_first_, trace_cycles_;
   uint64_t trace_origin_ = 0;  // cycle in which the first run was started
   bool trace_armed_ = false;   // a run is being recorded
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   std::unique_ptr<VerilatedFstC> trace_;
 #endif
 };
@@ -357,7 +363,7 @@ void systole_rtl::build() {
   context_ = std::make_unique<VerilatedContext>();
   Verilated::threadContextp(context_.get());
   context_->fatalOnError(false);
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   context_->timeunit(-12);
   context_->timeprecision(-12);
   context_->traceEverOn(!trace_path_.empty());
@@ -457,7 +463,7 @@ void systole_rtl::run(uint64_t count) {
 }
 
 void systole_rtl::run_cycles(uint64_t count) {
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   if (trace_armed_) {
     checked_ ? run<true, true>(count) : run<false, true>(count);
     return;
@@ -468,7 +474,7 @@ void systole_rtl::run_cycles(uint64_t count) {
 
 // One cycle outside the run loop.
 void systole_rtl::step() {
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   if (trace_armed_) {
     checked_ ? tick<true, true>() : tick<false, true>();
     return;
@@ -661,7 +667,7 @@ void systole_rtl::start(uint64_t program, uint64_t weights, uint64_t activations
   }
   fail_if_stopped();
   said_.clear();
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   if (trace_) {
     if (runs_ == 0) trace_origin_ = cycle;
     trace_armed_ = runs_ == 0 || trace_cycles_ == 0;
@@ -708,7 +714,7 @@ void systole_rtl::finish_run() {
         text("the interrupt rose without done (control register 0x%08x)", control));
   }
   running_ = 0;
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
   if (trace_armed_) {
     trace_armed_ = false;
     if (trace_) {
@@ -805,7 +811,7 @@ void systole_rtl::reset() {
 // ---- waveform
 // ---------------------------------------------------------------------------
 
-#if SYSTOLE_RTL_TRACED
+#if SYSTOLE_RTL_DEBUG
 
 void systole_rtl::open_trace() {
   // The writer itself does not say why it fails, so the path is tried first.
@@ -1060,7 +1066,7 @@ void api_heal(systole_rtl *model, int port) { systole_axi_port_heal(&model->port
 
 constexpr systole_rtl_api kApi = {
     SYSTOLE_RTL_VERSION, SYSTOLE_RTL_DIM,    static_cast<int>(kAxiBytes),
-    SYSTOLE_RTL_FLAT,    SYSTOLE_RTL_TRACED, systole_axi_preset_name,
+    SYSTOLE_RTL_FLAT,    SYSTOLE_RTL_DEBUG,  systole_axi_preset_name,
     api_create,          api_destroy,        api_story,
     api_read_register,   api_write_register, api_alloc,
     api_release,         api_write,          api_read,

@@ -34,7 +34,7 @@ typedef struct systole_rtl_api {
   int dim;          /* parameters the model was built with */
   int axi_bytes;
   int flat_array;
-  int traced; /* 1: can write waveforms (and is slower) */
+  int debug; /* 1: checks the RTL's assertions and can write waveforms (and is slower) */
 
   /* Name of memory preset `index`, NULL beyond the last one. */
   const char *(*preset_name)(int index);

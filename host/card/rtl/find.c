@@ -11,7 +11,7 @@
 
 void systole_rtl_file_name(char *name, systole_rtl_variant variant) {
   (void)snprintf(name, 64, "libsystole_rtl_%d%s%s.so", variant.dim,
-                 variant.readable ? "_readable" : "", variant.traced ? "_trace" : "");
+                 variant.readable ? "_readable" : "", variant.debug ? "_debug" : "");
 }
 
 /* The folder of the library or program that this code is in; 0 when it cannot be told. */

@@ -10,10 +10,10 @@ enum { SYSTOLE_RTL_PATH_BYTES = 4096, SYSTOLE_RTL_LARGEST_DIM = 256 };
 typedef struct systole_rtl_variant {
   int dim;
   int readable; /* 1: the array of PE modules */
-  int traced;   /* 1: able to write waveforms */
+  int debug;    /* 1: checks the RTL's assertions, able to write waveforms */
 } systole_rtl_variant;
 
-/* "libsystole_rtl_16_readable_trace.so". `name` holds 64 bytes. */
+/* "libsystole_rtl_16_readable_debug.so". `name` holds 64 bytes. */
 void systole_rtl_file_name(char *name, systole_rtl_variant variant);
 
 /* Finds the model's library and puts its path into `path` (SYSTOLE_RTL_PATH_BYTES).

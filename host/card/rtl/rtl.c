@@ -45,6 +45,21 @@ static int parse(systole_rtl_variant *out, const char *what) {
   return out->readable;
 }
 
+/* What to configure with to get `variant`: the default stays, what is missing is added.
+ * `text` holds 80 bytes. */
+static void name_dims(char *text, systole_rtl_variant variant) {
+  const int dim = variant.dim;
+  char dims[16] = "", readable[16] = "";
+  if (dim != 16 && dim != 64) (void)snprintf(dims, sizeof dims, ";%d", dim);
+  if (dim != 16) (void)snprintf(readable, sizeof readable, ";%d", dim);
+  (void)snprintf(text, 80, "-DSYSTOLE_DIMS=\"16;64%s\"", dims);
+  if (variant.readable) {
+    (void)snprintf(text, 80,
+                   "-DSYSTOLE_DIMS=\"16;64%s\" -DSYSTOLE_READABLE_DIMS=\"16%s\"", dims,
+                   readable);
+  }
+}
+
 static void rtl_list(void (*add)(void *user, const systole_device_info *info),
                      void *user) {
   char path[SYSTOLE_RTL_PATH_BYTES];
@@ -61,11 +76,10 @@ static void rtl_list(void (*add)(void *user, const systole_device_info *info),
                      dim, readable ? ", one module per PE" : "");
       reason[0] = '\0';
       if (!usable) {
-        char dims[32] = "16;64"; /* the default stays, what is missing is added */
-        if (dim != 16 && dim != 64) (void)snprintf(dims, sizeof dims, "16;64;%d", dim);
+        char dims[80];
+        name_dims(dims, variant);
         (void)snprintf(reason, sizeof reason,
-                       "not built; configure with -DSYSTOLE_DIMS=\"%s\" and build again",
-                       dims);
+                       "not built; configure with %s and build again", dims);
       }
       add(user, &(systole_device_info){name, "accelerator", about, usable, reason});
     }
@@ -90,33 +104,29 @@ static void built_models(char *text, size_t bytes) {
 }
 
 static systole_status not_there(systole_rtl_variant variant) {
-  char name[64], built[256], folders[1024];
+  char name[64], built[256], folders[1024], dims[80];
   systole_rtl_variant plain = variant;
   char path[SYSTOLE_RTL_PATH_BYTES];
-  plain.traced = 0;
+  plain.debug = 0;
   systole_rtl_file_name(name, variant);
   systole_rtl_folders(folders, sizeof folders);
-  if (variant.traced && variant.readable && systole_rtl_find(path, plain)) {
+  if (variant.debug && systole_rtl_find(path, plain)) {
     return systole_fail(
         SYSTOLE_ERR_NOT_FOUND,
-        "rtl:%d:readable cannot write waveforms here: %s was not found in %s; build it "
-        "with: cmake --build FOLDER --target systole_rtl_%d_readable_trace",
-        variant.dim, name, folders, variant.dim);
-  }
-  if (variant.traced && systole_rtl_find(path, plain)) {
-    return systole_fail(
-        SYSTOLE_ERR_NOT_FOUND,
-        "rtl:%d cannot write waveforms here: %s was not found in %s; configure "
-        "with -DSYSTOLE_TRACE_DIMS=\"%d\" and build again (needs zlib1g-dev)",
-        variant.dim, name, folders, variant.dim);
+        "rtl:%d%s cannot write waveforms here: %s was not found in "
+        "%s; "
+        "build it with: cmake --build FOLDER --target %.*s (needs zlib1g-dev, and %d in "
+        "SYSTOLE_DEBUG_DIMS)",
+        variant.dim, variant.readable ? ":readable" : "", name, folders,
+        (int)(strlen(name) - strlen("lib.so")), name + strlen("lib"), variant.dim);
   }
   built_models(built, sizeof built);
+  name_dims(dims, variant);
   return systole_fail(
       SYSTOLE_ERR_NOT_FOUND,
       "the model rtl:%d%s is not built (%s was not found in %s); built are: %s. "
-      "Configure with -DSYSTOLE_%sDIMS=\"16;64;%d\" and build again",
-      variant.dim, variant.readable ? ":readable" : "", name, folders, built,
-      variant.readable ? "READABLE_" : "", variant.dim);
+      "Configure with %s and build again",
+      variant.dim, variant.readable ? ":readable" : "", name, folders, built, dims);
 }
 
 /* ---- opening
@@ -139,7 +149,7 @@ static systole_status load(const systole_rtl_api **api, systole_rtl_variant vari
   *(void **)&entry = dlsym(library, SYSTOLE_RTL_ENTRY);
   const systole_rtl_api *found = entry ? entry() : NULL;
   if (!found || found->version != SYSTOLE_RTL_VERSION || found->dim != variant.dim ||
-      found->flat_array != !variant.readable || found->traced != variant.traced) {
+      found->flat_array != !variant.readable || found->debug != variant.debug) {
     return systole_fail(SYSTOLE_ERR_NOT_FOUND,
                         "%s is no model of this version of Systole; build it again",
                         path);
@@ -186,7 +196,7 @@ static systole_status rtl_open(systole_card **out, const char *what,
   systole_device_options options = given ? *given : defaults;
   systole_rtl_variant variant;
   systole_card *card = NULL;
-  char story[512] = "";
+  char story[512] = "", path[SYSTOLE_RTL_PATH_BYTES];
   *out = NULL;
   if (!parse(&variant, what)) {
     char built[256];
@@ -206,7 +216,10 @@ static systole_status rtl_open(systole_card **out, const char *what,
         "300",
         options.clock_mhz);
   }
-  variant.traced = options.trace_path != NULL;
+  /* The protocol checkers are in every model, the RTL's own assertions in those for
+   * debugging. */
+  variant.debug = options.trace_path != NULL || options.check_protocol != 0;
+  if (!options.trace_path && !systole_rtl_find(path, variant)) variant.debug = 0;
   card = calloc(1, sizeof *card);
   if (!card)
     return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "this machine is out of memory");
