@@ -6,8 +6,9 @@
 
 /* Rows that are moved together: a block's rows lie far apart in the row-major matrix, and
  * neighbouring blocks share its cache lines, so a band of rows goes through all blocks
- * while its lines and page translations are still near. */
-enum { kBand = 32 };
+ * while its lines are still near. As many as a first-level cache has ways: rows of a
+ * power of two of bytes all fall into one of its sets. */
+enum { kBand = 8 };
 
 /* Copies `rows` pieces of `bytes` bytes. Called with constant `bytes` below, which turns
  * the copy into one or two vector moves. */

@@ -7,6 +7,9 @@
 
 enum { kAlignment = 64 };
 
+/* Address space of a process on today's machines (47 bits). */
+static const uint64_t kMostBytes = (uint64_t)1 << 47;
+
 int systole_multiply(uint64_t *out, uint64_t a, uint64_t b) {
   if (a != 0 && b > UINT64_MAX / a) {
     *out = 0;
@@ -29,7 +32,8 @@ systole_status systole_allocate(void **out, uint64_t count, uint64_t size,
                                 const char *what) {
   *out = NULL;
   uint64_t bytes;
-  if (!systole_multiply(&bytes, count, size) || bytes > SIZE_MAX - kAlignment) {
+  if (!systole_multiply(&bytes, count, size) || bytes > kMostBytes ||
+      bytes > SIZE_MAX - kAlignment) {
     return systole_fail(
         SYSTOLE_ERR_HOST_MEMORY,
         "%s would need %llu times %llu bytes, more than this machine can address", what,

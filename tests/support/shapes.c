@@ -42,8 +42,8 @@ size_t systole_shapes(systole_shape out[SYSTOLE_MAX_SHAPES], int dim) {
       {256, 2 * d, 2 * d, "whole strips"},
       {6 * d + 5, 5 * d + 7, 7 * d + 3, "a bit of everything"},
   };
-  enum { kCount = sizeof table / sizeof table[0] };
-  assert(kCount <= SYSTOLE_MAX_SHAPES);
-  for (size_t i = 0; i < kCount; i++) out[i] = table[i];
-  return kCount;
+  const size_t count = sizeof table / sizeof table[0];
+  assert(count <= SYSTOLE_MAX_SHAPES);
+  for (size_t i = 0; i < count; i++) out[i] = table[i];
+  return count;
 }
