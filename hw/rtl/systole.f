@@ -30,3 +30,4 @@ systole_watchdog.sv
 systole_skid.sv
 systole_fifo.sv
 systole_delay.sv
+systole_clock_gate.sv

@@ -13,7 +13,8 @@ module systole #(
   parameter int WeightTiles = (Dim >= 64) ? 4 : 256 / Dim,
   parameter int AxiBytes    = (Dim <= 4) ? 4 : (Dim >= 64) ? 64 : Dim,
   parameter int FlatArray   = 1,     // 1: written for fast simulation; 0: the readable one, for FPGAs
-  parameter int Watchdog    = 65536  // cycles without progress that end a run
+  parameter int Watchdog    = 65536, // cycles without progress that end a run
+  parameter int ClockGates  = 1      // 1: idle units get no clock (simulation); 0: one clock, for FPGAs
 ) (
   input  logic                  ap_clk,
   input  logic                  ap_rst_n,
@@ -124,7 +125,7 @@ module systole #(
 
   systole_kernel #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
-    .FlatArray(FlatArray), .Watchdog(Watchdog)
+    .FlatArray(FlatArray), .Watchdog(Watchdog), .ClockGates(ClockGates)
   ) u_kernel (
     .clk_i(ap_clk), .rst_ni(ap_rst_n),
     .start_i(start), .program_i(program_addr), .weights_i(weights_addr), .activations_i(activations_addr), .instructions_i(instructions),

@@ -59,6 +59,7 @@ module systole_activate #(
   output logic                  ub_error_o,    // one cycle
   output logic                  acc_error_o,   // one cycle
   output logic [31:0]           error_detail_o,
+  output logic                  wake_o,        // this cycle may change something here
   output logic                  busy_o
 );
   // ---- the instruction that is running -------------------------------------------------------
@@ -238,6 +239,7 @@ module systole_activate #(
     end
   end
 
+  assign wake_o = accept_o || busy_o || param_valid_i || ub_error_o || acc_error_o;
   assign busy_o = run_q || done_o;
 
   `SYSTOLE_ASSERT(RawRowsOnlyFromRawInstructions, !raw_valid_o || raw_q)

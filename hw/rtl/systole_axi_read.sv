@@ -36,6 +36,7 @@ module systole_axi_read #(
     output logic                  error_o,         // one cycle
     output logic                  error_decode_o,  // 1: DECERR, 0: SLVERR
     output logic [          31:0] error_addr_o,    // low half of the failing burst's address
+    output logic                  wake_o,          // this cycle changes something here
     output logic                  beat_o,          // a beat was taken from R in this cycle
 
     output logic                  ar_valid_o,
@@ -51,6 +52,7 @@ module systole_axi_read #(
 
   logic [31:0] oldest_addr;
   logic        busy;
+  logic        address_wake;
   logic        unused_data_valid;
   logic [ 7:0] unused_data_len;
 
@@ -61,6 +63,7 @@ module systole_axi_read #(
   assign data_o = r_data_i;
   assign r_ready_o = data_ready_i || abort_i;
   assign beat_o = r_valid_i && r_ready_o;
+  assign wake_o = address_wake || r_valid_i || error_o;
 
   systole_axi_address #(
       .AxiBytes(AxiBytes),
@@ -83,6 +86,7 @@ module systole_axi_read #(
       .retire_i(beat_o && r_last_i),
       .oldest_addr_o(oldest_addr),
       .busy_o(busy),
+      .wake_o(address_wake),
       .idle_o
   );
 

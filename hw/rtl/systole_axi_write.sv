@@ -37,6 +37,7 @@ module systole_axi_write #(
     output logic                  error_o,         // one cycle
     output logic                  error_decode_o,  // 1: DECERR, 0: SLVERR
     output logic [          31:0] error_addr_o,    // low half of the failing burst's address
+    output logic                  wake_o,          // this cycle changes something here, a response apart
     output logic                  beat_o,          // a beat with a strobe was taken in this cycle
     output logic                  burst_end_o,     // the last beat of a burst was taken in this cycle
     output logic                  response_o,      // a response arrived in the cycle before
@@ -66,6 +67,7 @@ module systole_axi_write #(
   logic        take;
   logic [31:0] oldest_addr;
   logic        busy;
+  logic        address_wake;
 
   assign last = position_q == burst_len;
   assign beat_valid = burst_valid && (data_valid_i || abort_i);
@@ -73,6 +75,7 @@ module systole_axi_write #(
   assign data_ready_o = burst_valid && slot && !abort_i;
   assign beat_o = data_valid_i && data_ready_o && strb_i != '0;
   assign b_ready_o = 1'b1;
+  assign wake_o = address_wake || data_valid_i || w_valid_o || error_o || response_o;
   assign burst_end_o = take && last;
 
   systole_axi_address #(
@@ -96,6 +99,7 @@ module systole_axi_write #(
       .retire_i(b_valid_i),
       .oldest_addr_o(oldest_addr),
       .busy_o(busy),
+      .wake_o(address_wake),
       .idle_o
   );
 

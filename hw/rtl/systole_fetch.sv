@@ -28,6 +28,7 @@ module systole_fetch #(
   output logic [InstrBits-1:0]  head_o,
   input  logic                  pop_i,
   output logic [31:0]           index_o,         // instruction whose data came last (for error reports)
+  output logic                  wake_o,          // this cycle changes something here
   output logic                  busy_o
 );
   localparam int Beats     = systole_pkg::InstructionBytes / AxiBytes;
@@ -90,6 +91,7 @@ module systole_fetch #(
     .push_i(word_valid_q), .data_i(word_q), .full_o(queue_full),
     .pop_i, .valid_o, .head_o);
 
+  assign wake_o = start_i || req_valid_o || data_valid_i || word_valid_q || pop_i;
   assign busy_o = left_q != 32'd0 || ahead_q != 4'd0;
 
   `SYSTOLE_ASSERT(RoomForWhatWasAskedFor, !word_valid_q || !queue_full)

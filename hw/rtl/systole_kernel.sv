@@ -18,6 +18,7 @@ module systole_kernel #(
   parameter int AxiBytes    = 16,
   parameter int FlatArray   = 1,     // 1: systole_core_flat, 0: systole_core_readable
   parameter int Watchdog    = 65536, // cycles
+  parameter int ClockGates  = 1,     // see systole_clock_gate
   localparam int Counters   = systole_pkg::Counters
 ) (
   input  logic                  clk_i,
@@ -87,6 +88,12 @@ module systole_kernel #(
   logic run_ni;    // reset of the units
   assign run_ni = rst_ni && !abort_q;
 
+  // The clocks of what stands at a memory port, and who needs them in this cycle; the gates are
+  // further down.
+  logic gmem0_clk, gmem1_clk;
+  logic fetch_wake, fetch_axi_wake, weight_wake, weight_axi_wake;
+  logic dispatch_wake, load_wake, load_axi_wake, activate_wake, store_wake, store_axi_wake, ub_wake;
+
   // ---- command fetch and dispatch ------------------------------------------------------------
   logic                  fetch_req_valid, fetch_req_ready, fetch_data_valid, fetch_data_ready;
   logic [63:0]           fetch_req_addr;
@@ -97,10 +104,10 @@ module systole_kernel #(
   logic [31:0]           fetch_index;
 
   systole_fetch #(.AxiBytes(AxiBytes)) u_fetch (
-    .clk_i, .rst_ni(run_ni), .start_i, .program_i, .instructions_i,
+    .clk_i(gmem1_clk), .rst_ni(run_ni), .start_i, .program_i, .instructions_i,
     .req_valid_o(fetch_req_valid), .req_ready_i(fetch_req_ready), .req_addr_o(fetch_req_addr), .req_beats_o(fetch_req_beats),
     .data_valid_i(fetch_data_valid), .data_ready_o(fetch_data_ready), .data_i(fetch_data),
-    .valid_o(fetch_valid), .head_o(fetch_instr), .pop_i(fetch_pop), .index_o(fetch_index), .busy_o(fetch_busy));
+    .valid_o(fetch_valid), .head_o(fetch_instr), .pop_i(fetch_pop), .index_o(fetch_index), .wake_o(fetch_wake), .busy_o(fetch_busy));
 
   logic [Units-1:0]     queue_full, queue_push, head_valid, head_ready, accept, done;
   logic [InstrBits-1:0] instr;
@@ -110,10 +117,10 @@ module systole_kernel #(
   logic [31:0]          dispatch_error_index, dispatch_detail;
 
   systole_dispatch #(.Dim(Dim), .Features(0)) u_dispatch (
-    .clk_i, .rst_ni(run_ni), .start_i, .instructions_i,
+    .clk_i(gmem0_clk), .rst_ni(run_ni), .start_i, .instructions_i,
     .fetch_valid_i(fetch_valid), .fetch_i(fetch_instr), .fetch_pop_o(fetch_pop),
     .full_i(queue_full), .push_unit_o(queue_push), .instr_o(instr), .push_o(push),
-    .units_idle_i(quiet), .done_o(dispatch_done),
+    .units_idle_i(quiet), .wake_o(dispatch_wake), .done_o(dispatch_done),
     .error_o(dispatch_error), .error_code_o(dispatch_code), .error_index_o(dispatch_error_index),
     .error_detail_o(dispatch_detail), .index_o(instr_index));
 
@@ -127,10 +134,10 @@ module systole_kernel #(
   for (genvar u = 0; u < Units; u++) begin : g_unit
     logic unused_full, unused_valid;
     systole_queue #(.Width(InstrBits), .Depth(systole_pkg::QueueDepth)) u_instructions (
-      .clk_i, .rst_ni(run_ni), .push_i(queue_push[u]), .data_i(instr), .full_o(queue_full[u]),
+      .clk_i(gmem0_clk), .rst_ni(run_ni), .push_i(queue_push[u]), .data_i(instr), .full_o(queue_full[u]),
       .pop_i(accept[u]), .valid_o(head_valid[u]), .head_o(head[u]));
     systole_queue #(.Width(32), .Depth(systole_pkg::QueueDepth)) u_numbers (
-      .clk_i, .rst_ni(run_ni), .push_i(queue_push[u]), .data_i(instr_index), .full_o(unused_full),
+      .clk_i(gmem0_clk), .rst_ni(run_ni), .push_i(queue_push[u]), .data_i(instr_index), .full_o(unused_full),
       .pop_i(accept[u]), .valid_o(unused_valid), .head_o(head_index[u]));
     assign waits[Units*u +: Units] = head[u][systole_pkg::WaitLsb +: Units];
     assign gives[Units*u +: Units] = give[u];
@@ -138,7 +145,7 @@ module systole_kernel #(
   end
 
   systole_tokens u_tokens (
-    .clk_i, .rst_ni(run_ni), .done_i(done), .give_i(gives), .accept_i(accept), .wait_i(waits),
+    .clk_i(gmem0_clk), .rst_ni(run_ni), .done_i(done), .give_i(gives), .accept_i(accept), .wait_i(waits),
     .missing_o(missing), .overflow_o(token_overflow));
 
   // ---- load ------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ module systole_kernel #(
   logic [31:0]           load_detail, load_index;
 
   systole_load #(.Dim(Dim), .UbRows(UbRows), .AxiBytes(AxiBytes)) u_load (
-    .clk_i, .rst_ni(run_ni), .base_i(activations_i),
+    .clk_i(gmem0_clk), .rst_ni(run_ni), .base_i(activations_i),
     .head_valid_i(head_ready[Load]), .head_i(head[Load]), .head_index_i(head_index[Load]),
     .accept_o(accept[Load]), .done_o(done[Load]), .give_o(give[Load]),
     .req_valid_o(load_req_valid), .req_ready_i(load_req_ready), .req_addr_o(load_req_addr), .req_beats_o(load_req_beats),
@@ -163,15 +170,15 @@ module systole_kernel #(
     .ub_valid_o(load_ub_valid), .ub_grant_i(load_ub_grant), .ub_row_o(load_ub_row),
     .ub_fill_o(load_fill), .ub_fill_byte_o(load_fill_byte), .ub_cut_o(load_cut), .ub_lanes_o(load_lanes), .ub_data_o(load_row),
     .range_error_o(load_range_error), .align_error_o(load_align_error), .error_detail_o(load_detail),
-    .index_o(load_index), .busy_o(load_busy));
+    .index_o(load_index), .wake_o(load_wake), .busy_o(load_busy));
 
   logic        load_axi_idle, load_axi_error, load_axi_decode, load_beat;
   logic [31:0] load_axi_addr;
   systole_axi_read #(.AxiBytes(AxiBytes), .Outstanding(ReadsInFlight)) u_load_axi (
-    .clk_i, .rst_ni, .abort_i(abort_q),
+    .clk_i(gmem0_clk), .rst_ni, .abort_i(abort_q),
     .req_valid_i(load_req_valid), .req_ready_o(load_req_ready), .req_addr_i(load_req_addr), .req_beats_i(load_req_beats),
     .data_valid_o(load_data_valid), .data_ready_i(load_data_ready), .data_o(load_data),
-    .idle_o(load_axi_idle), .error_o(load_axi_error), .error_decode_o(load_axi_decode), .error_addr_o(load_axi_addr), .beat_o(load_beat),
+    .idle_o(load_axi_idle), .error_o(load_axi_error), .error_decode_o(load_axi_decode), .error_addr_o(load_axi_addr), .wake_o(load_axi_wake), .beat_o(load_beat),
     .ar_valid_o(gmem0_ar_valid_o), .ar_ready_i(gmem0_ar_ready_i), .ar_addr_o(gmem0_ar_addr_o), .ar_len_o(gmem0_ar_len_o),
     .r_valid_i(gmem0_r_valid_i), .r_ready_o(gmem0_r_ready_o), .r_data_i(gmem0_r_data_i), .r_resp_i(gmem0_r_resp_i), .r_last_i(gmem0_r_last_i));
 
@@ -189,7 +196,7 @@ module systole_kernel #(
   logic [31:0]           weight_index;
 
   systole_weights #(.Dim(Dim), .AxiBytes(AxiBytes), .WeightTiles(WeightTiles)) u_weights (
-    .clk_i, .rst_ni(run_ni), .base_i(weights_i),
+    .clk_i(gmem1_clk), .rst_ni(run_ni), .base_i(weights_i),
     .head_valid_i(head_ready[Weight]), .head_i(head[Weight]), .head_index_i(head_index[Weight]),
     .accept_o(accept[Weight]), .done_o(done[Weight]), .give_o(give[Weight]),
     .req_valid_o(weight_req_valid), .req_ready_i(weight_req_ready), .req_addr_o(weight_req_addr), .req_beats_o(weight_req_beats),
@@ -197,7 +204,7 @@ module systole_kernel #(
     .switch_i(tile_switch), .tile_ready_o(tile_ready), .tile_here_o(tile_here),
     .weight_valid_o(weight_valid), .weight_row_o(weight_row),
     .param_valid_o(param_valid), .param_bank_o(param_bank), .param_beat_o(param_beat), .param_data_o(param_data),
-    .error_o(weight_align_error), .index_o(weight_index), .busy_o(weight_busy));
+    .error_o(weight_align_error), .index_o(weight_index), .wake_o(weight_wake), .busy_o(weight_busy));
 
   // gmem1: client 0 is the fetch, client 1 the weights.
   logic                  c0_ar_valid, c0_ar_ready, c0_r_valid, c0_r_ready, c0_r_last;
@@ -211,21 +218,21 @@ module systole_kernel #(
   logic [31:0]           fetch_axi_addr, weight_axi_addr;
 
   systole_axi_read #(.AxiBytes(AxiBytes), .Outstanding(4)) u_fetch_axi (
-    .clk_i, .rst_ni, .abort_i(abort_q),
+    .clk_i(gmem1_clk), .rst_ni, .abort_i(abort_q),
     .req_valid_i(fetch_req_valid), .req_ready_o(fetch_req_ready), .req_addr_i(fetch_req_addr), .req_beats_i(fetch_req_beats),
     .data_valid_o(fetch_data_valid), .data_ready_i(fetch_data_ready), .data_o(fetch_data),
-    .idle_o(fetch_axi_idle), .error_o(fetch_axi_error), .error_decode_o(fetch_axi_decode), .error_addr_o(fetch_axi_addr), .beat_o(fetch_beat),
+    .idle_o(fetch_axi_idle), .error_o(fetch_axi_error), .error_decode_o(fetch_axi_decode), .error_addr_o(fetch_axi_addr), .wake_o(fetch_axi_wake), .beat_o(fetch_beat),
     .ar_valid_o(c0_ar_valid), .ar_ready_i(c0_ar_ready), .ar_addr_o(c0_ar_addr), .ar_len_o(c0_ar_len),
     .r_valid_i(c0_r_valid), .r_ready_o(c0_r_ready), .r_data_i(c0_r_data), .r_resp_i(c0_r_resp), .r_last_i(c0_r_last));
   systole_axi_read #(.AxiBytes(AxiBytes), .Outstanding(ReadsInFlight)) u_weight_axi (
-    .clk_i, .rst_ni, .abort_i(abort_q),
+    .clk_i(gmem1_clk), .rst_ni, .abort_i(abort_q),
     .req_valid_i(weight_req_valid), .req_ready_o(weight_req_ready), .req_addr_i(weight_req_addr), .req_beats_i(weight_req_beats),
     .data_valid_o(weight_data_valid), .data_ready_i(weight_data_ready), .data_o(weight_data),
-    .idle_o(weight_axi_idle), .error_o(weight_axi_error), .error_decode_o(weight_axi_decode), .error_addr_o(weight_axi_addr), .beat_o(weight_beat),
+    .idle_o(weight_axi_idle), .error_o(weight_axi_error), .error_decode_o(weight_axi_decode), .error_addr_o(weight_axi_addr), .wake_o(weight_axi_wake), .beat_o(weight_beat),
     .ar_valid_o(c1_ar_valid), .ar_ready_i(c1_ar_ready), .ar_addr_o(c1_ar_addr), .ar_len_o(c1_ar_len),
     .r_valid_i(c1_r_valid), .r_ready_o(c1_r_ready), .r_data_i(c1_r_data), .r_resp_i(c1_r_resp), .r_last_i(c1_r_last));
   systole_axi_read_arbiter #(.AxiBytes(AxiBytes), .Outstanding(2 * ReadsInFlight)) u_gmem1 (
-    .clk_i, .rst_ni,
+    .clk_i(gmem1_clk), .rst_ni,
     .c0_ar_valid_i(c0_ar_valid), .c0_ar_ready_o(c0_ar_ready), .c0_ar_addr_i(c0_ar_addr), .c0_ar_len_i(c0_ar_len),
     .c0_r_valid_o(c0_r_valid), .c0_r_ready_i(c0_r_ready), .c0_r_data_o(c0_r_data), .c0_r_resp_o(c0_r_resp), .c0_r_last_o(c0_r_last),
     .c1_ar_valid_i(c1_ar_valid), .c1_ar_ready_o(c1_ar_ready), .c1_ar_addr_i(c1_ar_addr), .c1_ar_len_i(c1_ar_len),
@@ -263,14 +270,14 @@ module systole_kernel #(
   logic [31:0]        activate_detail;
 
   systole_activate #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .AxiBytes(AxiBytes)) u_activate (
-    .clk_i, .rst_ni(run_ni),
+    .clk_i(gmem0_clk), .rst_ni(run_ni),
     .head_valid_i(head_ready[Activate]), .head_i(head[Activate]),
     .accept_o(accept[Activate]), .done_o(done[Activate]), .give_o(give[Activate]),
     .param_valid_i(param_valid), .param_bank_i(param_bank), .param_beat_i(param_beat), .param_data_i(param_data),
     .flight_i(flight), .acc_read_o(acc_read), .acc_row_o(acc_row), .acc_rdata_i(acc_rdata),
     .raw_valid_o(raw_valid), .raw_ready_i(raw_ready), .raw_data_o(raw_data),
     .ub_valid_o(activate_ub_valid), .ub_grant_i(activate_ub_grant), .ub_row_o(activate_ub_row), .ub_data_o(activate_ub_data),
-    .ub_error_o(activate_ub_error), .acc_error_o(activate_acc_error), .error_detail_o(activate_detail), .busy_o(activate_busy));
+    .ub_error_o(activate_ub_error), .acc_error_o(activate_acc_error), .error_detail_o(activate_detail), .wake_o(activate_wake), .busy_o(activate_busy));
 
   logic              store_ub_valid, store_ub_grant, store_ub_here;
   logic [UbBits-1:0] store_ub_row;
@@ -280,13 +287,13 @@ module systole_kernel #(
   logic              unused_residual_grant, unused_residual_data;
 
   systole_ub_port #(.Dim(Dim), .UbRows(UbRows)) u_ub_port (
-    .clk_i, .rst_ni(run_ni),
+    .clk_i(gmem0_clk), .rst_ni(run_ni),
     .store_valid_i(store_ub_valid), .store_grant_o(store_ub_grant), .store_row_i(store_ub_row), .store_data_o(store_ub_here),
     .residual_valid_i(1'b0), .residual_grant_o(unused_residual_grant), .residual_row_i(UbBits'(0)), .residual_data_o(unused_residual_data),
     .activate_valid_i(activate_ub_valid), .activate_grant_o(activate_ub_grant), .activate_row_i(activate_ub_row), .activate_data_i(activate_ub_data),
     .load_valid_i(load_ub_valid), .load_grant_o(load_ub_grant), .load_row_i(load_ub_row),
     .load_fill_i(load_fill), .load_fill_byte_i(load_fill_byte), .load_cut_i(load_cut), .load_lanes_i(load_lanes), .load_data_i(load_row),
-    .ub_enable_o(ub_enable), .ub_write_o(ub_write), .ub_row_o(ub_row), .ub_data_o(ub_wdata));
+    .wake_o(ub_wake), .ub_enable_o(ub_enable), .ub_write_o(ub_write), .ub_row_o(ub_row), .ub_data_o(ub_wdata));
 
   logic                zero_valid;
   logic [ZeroBits-1:0] zero_macs;
@@ -318,7 +325,7 @@ module systole_kernel #(
   logic [31:0]           store_detail, store_index, store_answer_index;
 
   systole_store #(.Dim(Dim), .UbRows(UbRows), .AxiBytes(AxiBytes)) u_store (
-    .clk_i, .rst_ni(run_ni), .base_i(activations_i),
+    .clk_i(gmem0_clk), .rst_ni(run_ni), .base_i(activations_i),
     .head_valid_i(head_ready[Store]), .head_i(head[Store]), .head_index_i(head_index[Store]),
     .accept_o(accept[Store]), .done_o(done[Store]), .give_o(give[Store]),
     .req_valid_o(store_req_valid), .req_ready_i(store_req_ready), .req_addr_o(store_req_addr), .req_beats_o(store_req_beats),
@@ -327,15 +334,15 @@ module systole_kernel #(
     .ub_valid_o(store_ub_valid), .ub_grant_i(store_ub_grant), .ub_row_o(store_ub_row), .ub_data_valid_i(store_ub_here), .ub_data_i(ub_rdata),
     .raw_valid_i(raw_valid), .raw_ready_o(raw_ready), .raw_data_i(raw_data),
     .range_error_o(store_range_error), .align_error_o(store_align_error), .error_detail_o(store_detail),
-    .index_o(store_index), .answer_index_o(store_answer_index), .owed_o(store_owed), .busy_o(store_busy));
+    .index_o(store_index), .answer_index_o(store_answer_index), .owed_o(store_owed), .wake_o(store_wake), .busy_o(store_busy));
 
   logic        store_axi_idle, store_axi_error, store_axi_decode, store_beat;
   logic [31:0] store_axi_addr;
   systole_axi_write #(.AxiBytes(AxiBytes), .Outstanding(WritesInFlight)) u_store_axi (
-    .clk_i, .rst_ni, .abort_i(abort_q),
+    .clk_i(gmem0_clk), .rst_ni, .abort_i(abort_q),
     .req_valid_i(store_req_valid), .req_ready_o(store_req_ready), .req_addr_i(store_req_addr), .req_beats_i(store_req_beats),
     .data_valid_i(store_data_valid), .data_ready_o(store_data_ready), .data_i(store_data), .strb_i(store_strb),
-    .idle_o(store_axi_idle), .error_o(store_axi_error), .error_decode_o(store_axi_decode), .error_addr_o(store_axi_addr),
+    .idle_o(store_axi_idle), .error_o(store_axi_error), .error_decode_o(store_axi_decode), .error_addr_o(store_axi_addr), .wake_o(store_axi_wake),
     .beat_o(store_beat), .burst_end_o(burst_end), .response_o(response),
     .aw_valid_o(gmem0_aw_valid_o), .aw_ready_i(gmem0_aw_ready_i), .aw_addr_o(gmem0_aw_addr_o), .aw_len_o(gmem0_aw_len_o),
     .w_valid_o(gmem0_w_valid_o), .w_ready_i(gmem0_w_ready_i), .w_data_o(gmem0_w_data_o), .w_strb_o(gmem0_w_strb_o), .w_last_o(gmem0_w_last_o),
@@ -460,6 +467,19 @@ module systole_kernel #(
     end
   end
   assign busy_o = run_q;
+
+  // ---- clocks ----------------------------------------------------------------------------------
+  // Array, core and ledger always run. What stands at gmem1 and what stands at gmem0 run when one
+  // of theirs has something to do, during reset, and while an error drains.
+  logic awake;
+  assign awake = !rst_ni || abort_q || start_i;
+  systole_clock_gate #(.Gate(ClockGates)) u_gmem1_clk (
+    .clk_i, .clk_o(gmem1_clk),
+    .enable_i(awake || fetch_wake || weight_wake || fetch_axi_wake || weight_axi_wake || gmem1_ar_valid_o));
+  systole_clock_gate #(.Gate(ClockGates)) u_gmem0_clk (
+    .clk_i, .clk_o(gmem0_clk),
+    .enable_i(awake || dispatch_wake || accept != '0 || done != '0 || token_overflow || load_wake || load_axi_wake ||
+              activate_wake || store_wake || store_axi_wake || ub_wake));
 
   // ---- counters --------------------------------------------------------------------------------------
   systole_ledger #(.Dim(Dim), .AxiBytes(AxiBytes)) u_ledger (

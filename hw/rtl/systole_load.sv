@@ -54,6 +54,7 @@ module systole_load #(
   output logic                  align_error_o, // one cycle
   output logic [31:0]           error_detail_o,
   output logic [31:0]           index_o,       // instruction whose data arrive (for error reports)
+  output logic                  wake_o,        // this cycle changes something here
   output logic                  busy_o
 );
   localparam int AxiShift = $clog2(AxiBytes);
@@ -242,6 +243,8 @@ module systole_load #(
   end
 
   assign index_o = index_q;
+  assign wake_o = accept_o || ask_q || (job_valid && (!run_q || !is_data || out_of_range)) || data_valid_i ||
+                  done_o || range_error_o || align_error_o;
   assign busy_o = ask_q || job_valid || done_o;
 
   initial begin

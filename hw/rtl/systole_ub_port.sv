@@ -38,6 +38,7 @@ module systole_ub_port #(
   input  logic [8:0]        load_lanes_i,
   input  logic [8*Dim-1:0]  load_data_i,
 
+  output logic              wake_o,          // this cycle changes something here
   output logic              ub_enable_o,
   output logic              ub_write_o,
   output logic [UbBits-1:0] ub_row_o,
@@ -54,6 +55,7 @@ module systole_ub_port #(
   assign read             = store_valid_i || residual_valid_i;
   assign activate_grant_o = activate_valid_i && !read;
   assign load_grant_o     = load_valid_i && !read && !activate_valid_i;
+  assign wake_o = read || write || ub_enable_o || store_q || residual_q || store_data_o || residual_data_o;
   assign write            = activate_grant_o || load_grant_o;
 
   always_ff @(posedge clk_i) begin

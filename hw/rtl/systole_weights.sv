@@ -62,6 +62,7 @@ module systole_weights #(
 
   output logic                  error_o,        // one cycle: the offset is not a multiple of AxiBytes
   output logic [31:0]           index_o,        // instruction whose data came last (for error reports)
+  output logic                  wake_o,         // this cycle changes something here
   output logic                  busy_o
 );
   localparam int ParamBeats = systole_pkg::ParamBytes * Dim / AxiBytes;
@@ -217,6 +218,8 @@ module systole_weights #(
     end
   end
 
+  assign wake_o = accept_o || req_valid_o || data_valid_i || pop_row || switch_i || weight_valid_o ||
+                  param_valid_o || done_o || error_o;
   assign busy_o = active_q || !pieces_empty || done_o;
 
   `SYSTOLE_ASSERT(SwitchOnlyAWholeTile, !switch_i || tile_ready_o)
