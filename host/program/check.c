@@ -265,6 +265,23 @@ static void accumulator_cause(char *out, size_t bytes, uint32_t detail,
   }
 }
 
+/* A unit that has its tokens and still does not move lacks what another unit brings or
+ * takes away. */
+static const char *starved_of(int unit) {
+  switch (unit) {
+    case SYSTOLE_UNIT_WEIGHT:
+      return "room in the weight FIFO, whose tiles no MATMUL takes";
+    case SYSTOLE_UNIT_ARRAY:
+      return "weight tiles that no WEIGHTS brings";
+    case SYSTOLE_UNIT_ACTIVATE:
+      return "a STORE that takes its raw rows";
+    case SYSTOLE_UNIT_STORE:
+      return "raw rows that no ACTIVATE makes";
+    default:
+      return "data that no other instruction delivers";
+  }
+}
+
 static void token_cause(char *out, size_t bytes, int unit, uint32_t detail) {
   char units[96] = "";
   for (int from = 0; from < SYSTOLE_UNITS; from++) {
@@ -274,14 +291,10 @@ static void token_cause(char *out, size_t bytes, int unit, uint32_t detail) {
              systole_unit_name(from));
   }
   if (units[0] != 0) {
-    snprintf(out, bytes, "the %s unit waits for a token from the %s unit that never came",
-             systole_unit_name(unit), units);
+    snprintf(out, bytes, "it waits for a token from the %s unit that never came", units);
   } else {
-    snprintf(
-        out, bytes,
-        "nothing has moved for the watchdog's time: the %s unit waits for data that no "
-        "other instruction delivers",
-        systole_unit_name(unit));
+    snprintf(out, bytes, "nothing has moved for the watchdog's time; it waits for %s",
+             starved_of(unit));
   }
 }
 

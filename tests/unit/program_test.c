@@ -337,11 +337,11 @@ Test(check, causes_that_only_a_device_sees_have_sentences) {
                          &i, &g);
   cr_assert_str_eq(
       s,
-      "instruction 4 (MATMUL, array unit): the array unit waits for a token from "
-      "the load unit that never came");
+      "instruction 4 (MATMUL, array unit): it waits for a token from the load "
+      "unit that never came");
   systole_error_sentence(s, sizeof s, SYSTOLE_ERROR_TOKEN, SYSTOLE_UNIT_STORE, 5, 0, NULL,
                          &g);
-  cr_assert_not_null(strstr(s, "waits for data"), "%s", s);
+  cr_assert_not_null(strstr(s, "it waits for raw rows that no ACTIVATE makes"), "%s", s);
   for (int code = 0; code <= SYSTOLE_ERROR_NO_END + 1; code++) {
     systole_error_sentence(s, sizeof s, code, SYSTOLE_UNIT_FETCH, 1, 2, NULL, &g);
     cr_assert_gt(strlen(s), 30);
