@@ -200,6 +200,19 @@ static int add_device(fleet *out, const char *name,
   return 0;
 }
 
+/* "rtl:16:readable" beside "rtl:16": another way to the same figures, there to be asked
+ * for. */
+static int is_variant(const systole_device_info *list, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++) {
+    const size_t length = strlen(list[i].name);
+    if (list[i].usable && strncmp(name, list[i].name, length) == 0 &&
+        name[length] == ':') {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static int open_fleet(fleet *out, const char *names,
                       const systole_device_options *device_options) {
   systole_device_info *list = NULL;
@@ -209,13 +222,13 @@ static int open_fleet(fleet *out, const char *names,
       systole_story_of(systole_device_list(&list, &count), "cannot list the devices");
   if (code != 0) return code;
   if (names == NULL) {
-    /* Variants ("rtl:16:readable") compute the same cycles; they are there to be asked
-     * for. */
-    for (size_t i = 0; i < count && code == 0; i++) {
-      const char *colon = strchr(list[i].name, ':');
-      const int variant = colon != NULL && strchr(colon + 1, ':') != NULL;
-      if (list[i].usable && !variant) {
-        code = add_device(out, list[i].name, device_options, list, count);
+    /* Arrays first, then what they are set beside. */
+    for (int cpus = 0; cpus <= 1; cpus++) {
+      for (size_t i = 0; i < count && code == 0; i++) {
+        if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
+        if (list[i].usable && !is_variant(list, count, list[i].name)) {
+          code = add_device(out, list[i].name, device_options, list, count);
+        }
       }
     }
     if (code == 0 && out->count == 0) {
@@ -431,6 +444,20 @@ static int show_json(const comparison *all, const char *out, const char *warning
   return code;
 }
 
+/* Other work on the machine makes every measured figure worse, most of all that of many
+ * threads. Judged before the runs, which are a load themselves. */
+static void judge_load(char *note, size_t size, double load) {
+  const int cores = systole_threads_meant(0);
+  note[0] = '\0';
+  if (load > 0.75 * cores) {
+    snprintf(
+        note, size,
+        "This machine was busy (load %.1f on %d core%s) when the runs began: figures "
+        "measured on it are too low.",
+        load, cores, cores == 1 ? "" : "s");
+  }
+}
+
 static char *join_arguments(int argc, char **argv) {
   size_t length = sizeof "systole";
   for (int i = 0; i < argc; i++) length += strlen(argv[i]) + 1;
@@ -467,6 +494,8 @@ int systole_main_compare(int argc, char **argv) {
   }
 
   const double started = systole_wall_seconds();
+  double load = 0;
+  if (getloadavg(&load, 1) != 1) load = 0;
   const systole_device_options plain = SYSTOLE_DEVICE_OPTIONS_INIT;
   systole_workload workload = {0};
   systole_folder *folder = NULL;
@@ -525,6 +554,7 @@ int systole_main_compare(int argc, char **argv) {
                            .picture_side = workload.picture_side};
   systole_machine_describe(&report.machine);
   systole_report_date(&report);
+  judge_load(report.note, sizeof report.note, load);
   if ((code = systole_report_write(&report, folder, &warning)) != 0) goto done;
   if (systole_interrupted()) {
     code = systole_interrupted_story();
@@ -535,6 +565,7 @@ int systole_main_compare(int argc, char **argv) {
   if (code != 0) goto done;
 
   if (warning != NULL) fprintf(stderr, "systole compare: warning: %s\n", warning);
+  if (report.note[0] != '\0') fprintf(stderr, "systole compare: note: %s\n", report.note);
   if (arguments.common.json) {
     code = show_json(&all, arguments.out, warning);
   } else {

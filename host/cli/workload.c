@@ -18,7 +18,7 @@
  * one that pads, one row (batch 1), tall, wide and deep ones, and one where nothing is
  * round. */
 static const char default_sizes[] =
-    "32,64,128,256,512,100,1x1024x1024,4096x64x64,64x4096x64,64x64x4096,333x257x509";
+    "32,64,128,256,512,1024,100,1x1024x1024,4096x64x64,64x4096x64,64x64x4096,333x257x509";
 
 enum { MaxItems = 1000 };
 

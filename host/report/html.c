@@ -1,6 +1,7 @@
 #include "report/html.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,11 +272,20 @@ static void put_cell_bounds(FILE *file, const systole_bounds *bounds, double sca
   fputs("</span></td>", file);
 }
 
+static void put_seconds(FILE *file, double seconds) {
+  char text[SystoleText];
+  systole_text_seconds(text, seconds);
+  const size_t length = strlen(text);
+  if (length > 2 && strcmp(text + length - 2, "us") == 0) {
+    fprintf(file, "%.*s&micro;s", (int)length - 2, text);
+  } else {
+    fputs(text, file);
+  }
+}
+
 static void put_result(FILE *file, const systole_result *r) {
   const systole_stats *s = &r->stats;
-  const systole_bounds efficiency = systole_result_efficiency(r);
   const double percent = systole_result_percent_of_peak(r);
-  char text[SystoleText];
   if (!r->checked) {
     fputs("<td>not checked</td>", file);
   } else if (r->mismatches == 0) {
@@ -286,58 +296,79 @@ static void put_result(FILE *file, const systole_result *r) {
   if (s->seconds > 0) {
     fputs("<td>", file);
     put_figure(file, s->gops);
-    fprintf(file, "</td><td class=\"kind\">%s</td>",
+    fprintf(file, "</td><td class=\"kind text\">%s</td>",
             systole_result_is_modelled(r) ? "modelled" : "measured");
   } else {
     fputs("<td></td><td></td>", file);
   }
   if (s->has_cycles) {
-    fprintf(file, "<td>%.1f %%</td><td>%.1f %%</td>", 100 * s->utilisation,
-            100 * s->utilisation_ceiling);
+    fprintf(file, "<td>%.1f %%</td><td>", 100 * s->utilisation);
+    if (isfinite(s->utilisation_ceiling)) {
+      fprintf(file, "%.1f %%", 100 * s->utilisation_ceiling);
+    }
+    fputs("</td>", file);
   } else if (percent >= 0) {
     fprintf(file, "<td>%.1f %% <span class=\"kind\">of peak</span></td><td></td>",
             percent);
   } else {
     fputs("<td></td><td></td>", file);
   }
-  fprintf(file, "<td>%s</td>",
-          s->seconds > 0 ? systole_text_seconds(text, s->seconds) : "");
-  put_cell_bounds(file, &s->power_w, 1);
-  fprintf(
-      file, "<td class=\"kind\">%s</td>",
-      s->power_w.kind != SYSTOLE_KIND_UNKNOWN ? systole_kind_word(s->power_w.kind) : "");
-  put_cell_bounds(file, &efficiency, 1);
-  put_cell_bounds(file, &s->energy_j, 1000);
-  fprintf(file, "<td>%s</td>", systole_text_seconds(text, s->wall_s));
-  if (s->sim_cpu_s > 0) {
-    fputs("<td>", file);
+  fputs("<td>", file);
+  if (s->seconds > 0) put_seconds(file, s->seconds);
+  fputs("</td><td>", file);
+  put_seconds(file, s->wall_s);
+  fprintf(file, "</td><td>%.0f %%</td><td>", 100 * s->host_share);
+  if (s->sim_cpu_s > 0 && s->macs > 0)
     put_figure(file, (double)s->macs / s->sim_cpu_s / 1e9);
-    fputs("</td>", file);
-  } else {
-    fputs("<td></td>", file);
-  }
-  fputs("</tr>", file);
+  fputs("</td></tr>", file);
 }
 
 static void put_results(FILE *file, const systole_report *report) {
   const char *previous = NULL;
   fputs(
-      "<section class=\"long\"><h2>All results</h2><p>Small grey numbers are low and "
-      "high "
-      "bounds. The time is the device's; what a person waited for it, simulation "
-      "included, "
-      "stands beside it.</p><div class=\"scroll\"><table><thead><tr><th>product M "
-      "&times; N "
-      "&times; K</th><th class=\"text\">device</th><th>result</th><th>GOP/s</th><th></th>"
-      "<th>utilisation</th><th>shape<br>allows</th><th>time</th><th>power, "
-      "W</th><th></th>"
-      "<th>GOP/s/W</th><th>energy, mJ</th><th>waited</th><th>simulated,<br>GMAC per CPU "
-      "s</th>"
-      "</tr></thead>",
+      "<section class=\"long\"><h2>All results</h2><p>The time is the device's. What a "
+      "person "
+      "waited for it, simulation included, stands beside it, with the share of that "
+      "which "
+      "went into packing and unpacking matrices.</p><div "
+      "class=\"scroll\"><table><thead><tr>"
+      "<th>product M &times; N &times; K</th><th "
+      "class=\"text\">device</th><th>result</th>"
+      "<th>GOP/s</th><th></th><th>utilisation</th><th>shape<br>allows</th><th>time</th>"
+      "<th>waited</th><th>packing</th><th>simulated,<br>GMAC per CPU s</th></tr></thead>",
       file);
   for (size_t i = 0; i < report->result_count; i++) {
     open_row(file, report, i, &previous);
     put_result(file, &report->results[i]);
+  }
+  fputs("</tbody></table></div></section>\n", file);
+}
+
+static int has_power(const systole_report *report) {
+  for (size_t i = 0; i < report->result_count; i++) {
+    if (report->results[i].stats.power_w.kind != SYSTOLE_KIND_UNKNOWN) return 1;
+  }
+  return 0;
+}
+
+static void put_powers(FILE *file, const systole_report *report) {
+  const char *previous = NULL;
+  fputs(
+      "<section class=\"long\"><h2>Power and energy</h2><p>Small grey numbers are the "
+      "low and "
+      "high bound.</p><div class=\"scroll\"><table><thead><tr><th>product</th>"
+      "<th class=\"text\">device</th><th>power, W</th><th>energy, mJ</th><th>GOP/s/W</th>"
+      "<th class=\"text\">how</th></tr></thead>",
+      file);
+  for (size_t i = 0; i < report->result_count; i++) {
+    const systole_result *r = &report->results[i];
+    const systole_bounds efficiency = systole_result_efficiency(r);
+    const char *kind = systole_kind_word(r->stats.power_w.kind);
+    open_row(file, report, i, &previous);
+    put_cell_bounds(file, &r->stats.power_w, 1);
+    put_cell_bounds(file, &r->stats.energy_j, 1000);
+    put_cell_bounds(file, &efficiency, 1);
+    fprintf(file, "<td class=\"kind text\">%s</td></tr>", kind != NULL ? kind : "");
   }
   fputs("</tbody></table></div></section>\n", file);
 }
@@ -413,8 +444,16 @@ static void put_origin(FILE *file, const systole_report *report) {
   }
   put_fact(file, "system", report->machine.system);
   put_fact(file, "kernel", report->machine.kernel);
-  put_fact(file, "took", systole_text_seconds(text, report->wall_s));
-  fputs("</dl></section>\n", file);
+  fputs("<dt>took</dt><dd>", file);
+  put_seconds(file, report->wall_s);
+  fputs("</dd></dl></section>\n", file);
+}
+
+static void put_warning(FILE *file, const char *warning) {
+  if (warning == NULL) return;
+  fputs("<section><p class=\"bad\">", file);
+  put(file, warning);
+  fputs("</p></section>\n", file);
 }
 
 void systole_report_html(FILE *file, const systole_report *report, const char *figures,
@@ -435,11 +474,8 @@ void systole_report_html(FILE *file, const systole_report *report, const char *f
   fputs("<div class=\"devices\">\n", file);
   for (size_t i = 0; i < report->device_count; i++) put_device(file, report, i);
   fputs("</div>\n", file);
-  if (warning != NULL) {
-    fputs("<section><p class=\"bad\">", file);
-    put(file, warning);
-    fputs("</p></section>\n", file);
-  }
+  put_warning(file, warning);
+  put_warning(file, report->note[0] != '\0' ? report->note : NULL);
   put_pictures(file, report);
   for (int i = 0; i < SystoleFigures; i++) {
     const systole_figure *figure = systole_figure_at(i);
@@ -447,6 +483,7 @@ void systole_report_html(FILE *file, const systole_report *report, const char *f
     if (figure == &systole_figure_ledger && has_ledger(report)) put_ledger_help(file);
   }
   put_results(file, report);
+  if (has_power(report)) put_powers(file, report);
   if (has_ledger(report)) put_cycles(file, report);
   put_origin(file, report);
   fputs("<footer>Written by Systole ", file);

@@ -14,7 +14,7 @@ static const char html_style[] =
     "system-ui,-apple-system,"
     "'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif;"
     "-webkit-text-size-adjust:100%}\n"
-    "main{max-width:1080px;margin:0 auto;padding:2.2rem 1.2rem 4rem}\n"
+    "main{max-width:1140px;margin:0 auto;padding:2.2rem 1.2rem 4rem}\n"
     "h1{font-size:2rem;line-height:1.2;margin:0 0 .3rem;letter-spacing:-.01em}\n"
     "h2{font-size:1.3rem;line-height:1.3;margin:0 0 .6rem}\n"
     "p{margin:.5rem 0;max-width:72ch}\n"

@@ -53,6 +53,8 @@ cJSON *systole_report_json(const systole_report *report) {
              cJSON_AddStringToObject(object, "workload", report->workload) &&
              cJSON_AddStringToObject(object, "title", report->title) &&
              cJSON_AddNumberToObject(object, "wall_s", report->wall_s) &&
+             (report->note[0] == '\0' ||
+              cJSON_AddStringToObject(object, "note", report->note)) &&
              add_machine(object, &report->machine);
   cJSON *devices = good ? cJSON_AddArrayToObject(object, "devices") : NULL;
   good = devices != NULL;

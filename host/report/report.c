@@ -32,14 +32,6 @@ double systole_report_array_peak(const systole_result *result) {
   return 2 * dim * dim * result->stats.clock_mhz * 1e6 / 1e9;
 }
 
-const systole_report_device *systole_report_find(const systole_report *report,
-                                                 const char *name) {
-  for (size_t i = 0; i < report->device_count; i++) {
-    if (strcmp(report->devices[i].name, name) == 0) return &report->devices[i];
-  }
-  return &report->devices[0];
-}
-
 static int write_json(const systole_report *report, const char *path) {
   cJSON *object = systole_report_json(report);
   char *text = object != NULL ? cJSON_Print(object) : NULL;

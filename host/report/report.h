@@ -30,7 +30,8 @@ typedef struct systole_report {
   const systole_result
       *results; /* in the order of the workload, devices within a product */
   size_t result_count;
-  double wall_s; /* of the whole comparison */
+  double wall_s;  /* of the whole comparison */
+  char note[192]; /* what a reader must know about this run; "": nothing */
   const uint8_t *pictures;
   int picture_count, picture_side;
 } systole_report;
@@ -51,9 +52,5 @@ double systole_report_array_peak(const systole_result *result);
 /* GB/s of the array's three memory channels (activations in, weights in, results out)
  * together, by the memory preset's law. 0 when it is not known. */
 double systole_report_array_bandwidth(const systole_result *result);
-
-/* The device's entry; never NULL for a device of the report. */
-const systole_report_device *systole_report_find(const systole_report *report,
-                                                 const char *name);
 
 #endif
