@@ -81,6 +81,7 @@ module systole_kernel #(
   localparam int ZeroBits  = 2 * $clog2(Dim) + 1;
   localparam int BeatBits  = $clog2(8 * Dim / AxiBytes) + 1;
   // Bursts in flight that cover a latency of some 128 cycles even with tiles of a few beats.
+  localparam int LoadsInFlight  = 64; // of a beat each, when one row of many blocks is loaded
   localparam int ReadsInFlight  = 16;
   localparam int WritesInFlight = 16;
 
@@ -174,7 +175,7 @@ module systole_kernel #(
 
   logic        load_axi_idle, load_axi_error, load_axi_decode, load_beat;
   logic [31:0] load_axi_addr;
-  systole_axi_read #(.AxiBytes(AxiBytes), .Outstanding(ReadsInFlight)) u_load_axi (
+  systole_axi_read #(.AxiBytes(AxiBytes), .Outstanding(LoadsInFlight)) u_load_axi (
     .clk_i(gmem0_clk), .rst_ni, .abort_i(abort_q),
     .req_valid_i(load_req_valid), .req_ready_o(load_req_ready), .req_addr_i(load_req_addr), .req_beats_i(load_req_beats),
     .data_valid_o(load_data_valid), .data_ready_i(load_data_ready), .data_o(load_data),
