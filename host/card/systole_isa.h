@@ -381,7 +381,8 @@
 #define SYSTOLE_ERROR_UB_RANGE 5
 /** accumulator rows beyond AccRows or across the halves; detail: the first row */
 #define SYSTOLE_ERROR_ACC_RANGE 6
-/** device-memory offset or stride not a multiple of the port's bytes */
+/** offset or stride not a multiple of the port's bytes, or (unit: dispatch) a pointer
+ *  not a multiple of 64 */
 #define SYSTOLE_ERROR_ALIGN 7
 /** the encoding exists, this build has no such unit */
 #define SYSTOLE_ERROR_UNSUPPORTED 8

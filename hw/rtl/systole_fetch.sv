@@ -57,7 +57,7 @@ module systole_fetch #(
   always_ff @(posedge clk_i) begin
     word_valid_q <= 1'b0;
     if (start_i) begin
-      addr_q <= program_i;
+      addr_q <= {program_i[63:6], 6'd0}; // the kernel refuses another one
       left_q <= instructions_i;
     end
     if (request) begin

@@ -357,6 +357,7 @@ module systole_kernel #(
   logic       timeout;
   logic       progress;
   logic       memory_owes;
+  logic       pointer_error; // a pointer is not a multiple of BlockAlign
   logic       error;
 
   assign axi_idle   = load_axi_idle && fetch_axi_idle && weight_axi_idle && store_axi_idle;
@@ -392,7 +393,7 @@ module systole_kernel #(
     end
   end
 
-  assign error = dispatch_error || load_range_error || load_align_error || weight_align_error ||
+  assign error = pointer_error || dispatch_error || load_range_error || load_align_error || weight_align_error ||
                  matmul_ub_error || matmul_acc_error || activate_ub_error || activate_acc_error ||
                  store_range_error || store_align_error || load_axi_error || fetch_axi_error ||
                  weight_axi_error || store_axi_error || token_overflow || timeout;
@@ -402,7 +403,8 @@ module systole_kernel #(
   endfunction
 
   always_ff @(posedge clk_i) begin
-    done_o <= 1'b0;
+    done_o        <= 1'b0;
+    pointer_error <= start_i && (program_i[5:0] | weights_i[5:0] | activations_i[5:0]) != 6'd0;
     if (start_i) begin
       run_q          <= 1'b1;
       error_code_o   <= 8'(systole_pkg::ErrorNone);
@@ -414,7 +416,9 @@ module systole_kernel #(
     if (run_q && error && !abort_q && !done_o) begin
       abort_q   <= 1'b1;
       drained_q <= '0;
-      if (load_axi_error) begin
+      if (pointer_error) begin
+        error_code_o <= 8'(systole_pkg::ErrorAlign); error_unit_o <= 8'(systole_pkg::UnitDispatch);
+      end else if (load_axi_error) begin
         error_code_o <= axi_code(load_axi_decode); error_unit_o <= 8'(Load);
         error_index_o <= load_index; error_detail_o <= load_axi_addr;
       end else if (weight_axi_error) begin

@@ -250,7 +250,7 @@ package systole_pkg;
   localparam int ErrorCount = 4;        // a count that must not be zero is zero, or too large
   localparam int ErrorUbRange = 5;      // unified-buffer row beyond UbRows; detail: the row
   localparam int ErrorAccRange = 6;     // accumulator rows beyond AccRows or across the halves; detail: the first row
-  localparam int ErrorAlign = 7;        // device-memory offset or stride not a multiple of the port's bytes
+  localparam int ErrorAlign = 7;        // offset or stride not a multiple of the port's bytes, or (unit: dispatch) a pointer not a multiple of 64
   localparam int ErrorUnsupported = 8;  // the encoding exists, this build has no such unit
   localparam int ErrorSlave = 9;        // AXI SLVERR; detail: low 32 bits of the burst's address
   localparam int ErrorDecode = 10;      // AXI DECERR; detail: likewise
