@@ -9,8 +9,7 @@
 #include "support/error.h"
 #include "support/memory.h"
 
-/* ---- the list -------------------------------------------------------------------------
- */
+/* ---- the list ---------------------------------------------------------------------- */
 
 typedef struct collector {
   systole_device_info *rows;
@@ -81,8 +80,7 @@ void systole_device_list_free(systole_device_info *list, size_t count) {
   free(list);
 }
 
-/* ---- opening --------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 /* "no device is called x; known are ..." */
 static systole_status fail_unknown(const char *name) {
@@ -164,8 +162,7 @@ void systole_device_close(systole_device *device) {
   systole_release(device);
 }
 
-/* ---- questions ------------------------------------------------------------------------
- */
+/* ---- questions --------------------------------------------------------------------- */
 
 const char *systole_device_name(const systole_device *device) {
   return device == NULL ? "" : device->name;

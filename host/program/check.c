@@ -211,8 +211,7 @@ int systole_check_instruction(const systole_instruction *instruction,
   }
 }
 
-/* ---- sentences ------------------------------------------------------------------------
- */
+/* ---- sentences --------------------------------------------------------------------- */
 
 static void ub_cause(char *out, size_t bytes, uint32_t detail,
                      const systole_instruction *instruction,

@@ -13,9 +13,7 @@ enum {
   /* Rows that one STORE should carry when strips are shorter than that. */
   kStoreRows = 64,
   /* Largest count of a 16-bit field. */
-  kMaxCount = 65535,
-  /* More regions than this hide no further latency. */
-  kMaxRing = 4
+  kMaxCount = 65535
 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -171,7 +169,7 @@ systole_status systole_plan_make(systole_plan *out, const systole_geometry *geom
   plan.region = plan.strip * plan.chunk;
   plan.result_rows = plan.strip * plan.store_group;
   int64_t room = ub_rows - result_areas * plan.result_rows;
-  plan.ring = min64(fills, clamp64(room / plan.region, 1, kMaxRing));
+  plan.ring = min64(fills, clamp64(room / plan.region, 1, SYSTOLE_PLAN_MAX_RING));
   plan.result = plan.ring * plan.region;
   plan.steps = plan.strips * n_blocks * plan.chunks;
   *out = plan;

@@ -37,6 +37,8 @@ typedef struct systole_gemm_spec {
   int8_t zero_point, clamp_low, clamp_high;
 } systole_gemm_spec;
 
+enum { SYSTOLE_PLAN_MAX_RING = 4 }; /* more regions than this hide no further latency */
+
 typedef struct systole_plan {
   int dim;
   int64_t half_rows;  /* accumulator rows of one half */

@@ -12,8 +12,7 @@ enum {
   kAhead = SYSTOLE_QUEUE_DEPTH + 1
 };
 
-/* ---- token counters -------------------------------------------------------------------
- */
+/* ---- token counters ---------------------------------------------------------------- */
 
 /* No counter passes its width, however far one unit runs ahead of another. Dispatch is in
  * order, so when it has reached an instruction, all but the last kAhead earlier
@@ -53,8 +52,7 @@ static systole_status check_counters(const systole_instruction *instructions,
   return SYSTOLE_OK;
 }
 
-/* ---- the run --------------------------------------------------------------------------
- */
+/* ---- the run ----------------------------------------------------------------------- */
 
 /* What a unit is doing. */
 typedef struct unit_state {

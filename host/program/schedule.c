@@ -1,12 +1,13 @@
 /* A MATMUL computes one column block of one strip (or of one chunk of K of it). Around
- * the MATMULs, in the order of the array's work, stand fills    LOADs that bring a strip
- * (or chunk) of A into a region of the unified buffer, feeds    WEIGHTS that fetch the
- * tiles, and blocks of column parameters, retires  an ACTIVATE and a STORE that take
- * finished column blocks out. They are all written down first, each with the tokens it
- * needs: whoever is made to wait for an earlier instruction has that instruction give, so
- * that tokens always balance. Then they are put in order: dispatch is in order and a
- * unit's queue holds QueueDepth instructions, so each stands shortly before it is needed.
- */
+ * the MATMULs, in the order of the array's work, stand
+ *   - fills: LOADs that bring a strip (or chunk) of A into the unified buffer;
+ *   - feeds: WEIGHTS that fetch the tiles, and blocks of column parameters;
+ *   - retires: an ACTIVATE and a STORE that take finished column blocks out.
+ *
+ * They are all written down first, each with the tokens it needs: whoever is made to wait
+ * for an earlier instruction has that instruction give, so that tokens always balance.
+ * Then they are put in order: dispatch is in order and a unit's queue holds QueueDepth
+ * instructions, so each stands shortly before it is needed. */
 #include "program/schedule.h"
 
 #include <assert.h>
@@ -16,6 +17,8 @@
 enum {
   kMaxPieces = 8,  /* LOADs of the very first fill */
   kPieceRows = 64, /* a LOAD's latency in rows; shorter pieces would only wait */
+  kMaxParts = 16,  /* of the last column block: halves of halves of at most 65535 rows */
+  kLeastPart = 16, /* rows; below, the instructions cost more than the part saves */
   kNone = -1
 };
 
@@ -36,6 +39,16 @@ typedef struct retire { /* one ACTIVATE, and a STORE with the last of a store gr
   int64_t store;        /* STORE that follows it, else kNone */
 } retire;
 
+/* Finished column blocks of a group, still to be retired. */
+typedef struct finished {
+  int64_t row, rows; /* of C */
+  int64_t block;     /* next column block to retire, within the run */
+  int64_t end;       /* one past the last; block = end: nothing is left */
+  int64_t acc_row;   /* of `block` */
+  int64_t half;
+  int64_t completed; /* MATMUL that ended the group; kNone once it has been waited for */
+} finished;
+
 typedef struct builder {
   const systole_weights_layout *weights;
   const systole_gemm_spec *spec;
@@ -44,13 +57,17 @@ typedef struct builder {
   int resident;   /* the banks hold all there are: each block is fetched once */
   int64_t pieces; /* LOADs of fill 0 */
 
-  sequence matmuls, fills, feeds, activates,
-      stores; /* fills: pieces of fill 0 come first */
+  sequence matmuls, feeds, activates, stores;
+  sequence fills; /* the pieces of fill 0 come first */
   step *steps;
   retire *retires;
 
+  int64_t fill;       /* number of the last fill; kNone before the first */
+  int64_t fill_first; /* its first LOAD */
+  int64_t region_user[SYSTOLE_PLAN_MAX_RING]; /* MATMUL that read the region last */
+  finished old;         /* the group before the one that is being computed */
   int64_t groups;       /* that have been begun: their parity is the accumulator half */
-  int64_t half_user[2]; /* ACTIVATE that emptied the half last, kNone before */
+  int64_t half_user[2]; /* ACTIVATE that emptied the half, kNone when waited for */
   int64_t params_feeds; /* params fetched so far: parity is the bank */
   int64_t bank_user[2]; /* ACTIVATE that used the bank last */
   int64_t bank_feed[2]; /* feed that filled it last */
@@ -61,17 +78,6 @@ typedef struct builder {
   int64_t open_block;   /* int8: first column block of the store group that is open */
   int64_t open_count;   /* its blocks so far */
 } builder;
-
-/* Finished column blocks of a group, still to be retired. */
-typedef struct finished {
-  int64_t row, rows; /* of C */
-  int64_t block;     /* next column block to retire, within the run */
-  int64_t end;       /* one past the last; block = end: nothing is left */
-  int64_t acc_row;   /* of `block` */
-  int64_t half;
-  int64_t completed; /* MATMUL that ended the group; kNone once an ACTIVATE has waited for
-                        it */
-} finished;
 
 static unsigned bit(int unit) { return 1u << unit; }
 
@@ -92,8 +98,7 @@ static void token(systole_instruction *from, systole_instruction *to) {
   SYSTOLE_SET(to, WAIT, wait | bit(giver));
 }
 
-/* ---- fills ----------------------------------------------------------------------------
- */
+/* ---- fills ------------------------------------------------------------------------- */
 
 /* One LOAD of reduction blocks k ... k + count - 1 of rows row ... row + rows - 1. */
 static void add_load(builder *b, int64_t fill, int64_t row, int64_t rows,
@@ -125,8 +130,7 @@ static int64_t choose_pieces(int64_t rows, int64_t k_blocks) {
   return pieces;
 }
 
-/* ---- feeds ----------------------------------------------------------------------------
- */
+/* ---- feeds ------------------------------------------------------------------------- */
 
 /* Tiles of a column block for `count` reduction blocks from k on; joined to the last feed
  * when they lie right behind it. Returns the feed. */
@@ -170,8 +174,7 @@ static int64_t feed_params(builder *b, int64_t block) {
   return b->feeds.count - 1;
 }
 
-/* ---- retires --------------------------------------------------------------------------
- */
+/* ---- retires ----------------------------------------------------------------------- */
 
 /* STORE of `blocks` column blocks from `block` on. Returns it for the caller's tokens. */
 static systole_instruction *add_store(builder *b, const finished *f, int64_t block,
@@ -224,14 +227,15 @@ static int finish_int8(builder *b, const finished *f, systole_instruction *activ
   return 1;
 }
 
-/* Takes out the next column block of f, or all that is left of it when no parameters
- * stand between. It follows step `after` in the final order. */
-static void retire_next(builder *b, finished *f, int64_t after) {
+/* Takes out the next column block of the old group, or all that is left of it when no
+ * parameters stand between. It follows the last MATMUL so far. */
+static void retire_next(builder *b) {
+  finished *f = &b->old;
   int64_t blocks = b->params ? 1 : f->end - f->block;
   systole_instruction *activate = push(&b->activates, SYSTOLE_OP_ACTIVATE);
   int64_t index = b->activates.count - 1;
   retire *r = &b->retires[index];
-  *r = (retire){after, kNone, kNone};
+  *r = (retire){b->matmuls.count - 1, kNone, kNone};
   SYSTOLE_SET(activate, ACTIVATE_ACC_ROW, f->acc_row);
   SYSTOLE_SET(activate, ACTIVATE_ROWS0, f->rows * blocks);
   SYSTOLE_SET(activate, ACTIVATE_ROWS1, 1);
@@ -251,8 +255,7 @@ static void retire_next(builder *b, finished *f, int64_t after) {
   if (f->block == f->end) b->half_user[f->half] = index;
 }
 
-/* ---- steps ----------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------------------- */
 
 /* Where a MATMUL's activations lie and which part of K it adds. */
 typedef struct source {
@@ -263,8 +266,8 @@ typedef struct source {
   int64_t k, count;  /* reduction blocks */
 } source;
 
-static void add_matmul(builder *b, const source *s, int64_t block, int64_t rows,
-                       int64_t acc_row) {
+static systole_instruction *add_matmul(builder *b, const source *s, int64_t block,
+                                       int64_t rows, int64_t acc_row) {
   const systole_plan *plan = b->plan;
   systole_instruction *matmul = push(&b->matmuls, SYSTOLE_OP_MATMUL);
   SYSTOLE_SET(matmul, MATMUL_UB_ROW,
@@ -282,31 +285,87 @@ static void add_matmul(builder *b, const source *s, int64_t block, int64_t rows,
   step *st = &b->steps[b->matmuls.count - 1];
   st->feed = feed_tiles(b, block, s->k, s->count);
   st->last_of_fill = kNone;
+  return matmul;
 }
 
-/* Brings a chunk of a strip into the next region. Returns the first of its LOADs. Every
- * fill but the first is one LOAD, which waits until the region's last reader is done. */
-static int64_t add_fill(builder *b, int64_t fill, int64_t row, int64_t rows, int64_t k,
-                        int64_t count, int64_t *region_user) {
-  int64_t first = b->fills.count;
-  int64_t pieces = fill == 0 ? b->pieces : 1;
+/* Column blocks that share an accumulator half, over the rows of a strip or of a part of
+ * it. */
+typedef struct group {
+  int64_t strip_row, strip_rows; /* of A */
+  int64_t first_row, rows;       /* of the part, within the strip */
+  int64_t block, end;            /* column blocks, one past the last */
+  int begins_strip, ends_strip;
+} group;
+
+/* Brings chunk `chunk` of a strip into the next region. Every fill but the first is one
+ * LOAD, which waits until the region's last reader is done. */
+static void add_fill(builder *b, const group *g, int64_t k, int64_t count) {
+  b->fill++;
+  b->fill_first = b->fills.count;
+  int64_t pieces = b->fill == 0 ? b->pieces : 1;
   for (int64_t p = 0; p < pieces; p++) {
     int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
-    add_load(b, fill, row, rows, k, k + from, to - from);
+    add_load(b, b->fill, g->strip_row, g->strip_rows, k, k + from, to - from);
   }
-  if (fill >= b->plan->ring) token(&b->matmuls.at[*region_user], &b->fills.at[first]);
-  return first;
+  if (b->fill >= b->plan->ring) {
+    int64_t reader = b->region_user[b->fill % b->plan->ring];
+    token(&b->matmuls.at[reader], &b->fills.at[b->fill_first]);
+  }
+}
+
+/* One chunk of K for all column blocks of a group. */
+static void add_chunk(builder *b, const group *g, int64_t half, int64_t chunk) {
+  const systole_plan *plan = b->plan;
+  int64_t k = chunk * plan->chunk, k_blocks = b->weights->k_blocks;
+  int64_t count = k_blocks - k < plan->chunk ? k_blocks - k : plan->chunk;
+  int fresh = plan->chunks > 1 || g->begins_strip; /* the next MATMULs wait for a LOAD */
+  if (fresh) add_fill(b, g, k, count);
+  for (int64_t block = g->block; block < g->end; block++) {
+    int64_t pieces = fresh && b->fill == 0 ? b->pieces : 1;
+    for (int64_t p = 0; p < pieces; p++) {
+      int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
+      source s = {b->fill, g->strip_rows, g->first_row, k, k + from, to - from};
+      int64_t acc_row = half * plan->half_rows + (block - g->block) * g->rows;
+      systole_instruction *matmul = add_matmul(b, &s, block, g->rows, acc_row);
+      if (fresh) token(&b->fills.at[b->fill_first + p], matmul);
+      if (b->half_user[half] != kNone)
+        token(&b->activates.at[b->half_user[half]], matmul);
+      b->half_user[half] = kNone; /* waited for once */
+    }
+    fresh = 0;
+    if (b->old.block < b->old.end) retire_next(b);
+  }
+  int64_t last = b->matmuls.count - 1;
+  b->region_user[b->fill % plan->ring] = last;
+  if (plan->chunks > 1 || g->ends_strip) b->steps[last].last_of_fill = b->fill;
+}
+
+static void add_group(builder *b, const group *g) {
+  int64_t half = b->groups++ % 2;
+  for (int64_t chunk = 0; chunk < b->plan->chunks; chunk++) add_chunk(b, g, half, chunk);
+  while (b->old.block < b->old.end) retire_next(b);
+  b->old = (finished){g->strip_row + g->first_row,
+                      g->rows,
+                      g->block,
+                      g->end,
+                      half * b->plan->half_rows,
+                      half,
+                      b->matmuls.count - 1};
+  /* Two banks hold parameters: two blocks leave at once, the others follow as the next
+   * group goes on, so that fetching their parameters never holds up its tiles. */
+  retire_next(b);
+  if (b->old.block < b->old.end) retire_next(b);
 }
 
 /* Rows of the parts in which the last column block of all is computed: halves of halves,
  * so that little is left to store when the array has finished, but no part so short that
  * its tiles come too late. Returns how many; 1 when it stays whole. */
 static int64_t split_tail(const systole_plan *plan, const systole_geometry *geometry,
-                          int64_t rows, int64_t parts[16]) {
-  int64_t slowest =
-      plan->dim * (plan->dim > geometry->axi_bytes ? plan->dim / geometry->axi_bytes : 1);
-  int64_t least = slowest < 16 ? 16 : slowest, count = 0;
-  while (count < 14) {
+                          int64_t rows, int64_t parts[kMaxParts]) {
+  int64_t dim = plan->dim, axi = geometry->axi_bytes;
+  int64_t tile_rows = dim > axi ? dim * dim / axi : dim; /* in which a tile arrives */
+  int64_t least = tile_rows < kLeastPart ? kLeastPart : tile_rows, count = 0;
+  while (count < kMaxParts - 1) {
     int64_t part = systole_ceil_div(rows / 2, plan->beat_rows) * plan->beat_rows;
     if (rows - part < least) break;
     parts[count++] = part;
@@ -328,76 +387,36 @@ static int64_t group_size(const systole_plan *plan, int64_t left, int shrinks) {
 /* Writes all sequences down, in the array's order of work. */
 static void lay_out(builder *b, const systole_geometry *geometry) {
   const systole_plan *plan = b->plan;
-  int64_t n_blocks = b->spec->n_blocks, k_blocks = b->weights->k_blocks;
-  int64_t region_user[4] = {kNone, kNone, kNone, kNone};
-  finished old = {0, 0, 0, 0, 0, 0, kNone};
-  int64_t fill = kNone, loads = 0;
-
+  int64_t n_blocks = b->spec->n_blocks;
   for (int64_t strip = 0; strip < plan->strips; strip++) {
-    int64_t row = systole_plan_row(plan, b->spec, strip);
-    int64_t rows = systole_plan_row(plan, b->spec, strip + 1) - row;
+    group g = {0};
+    g.strip_row = systole_plan_row(plan, b->spec, strip);
+    g.strip_rows = systole_plan_row(plan, b->spec, strip + 1) - g.strip_row;
     int last_strip = strip == plan->strips - 1;
     int shrinks = last_strip && plan->chunks > 1 && geometry->axi_bytes >= plan->dim;
-    int64_t n_end = 0;
-    for (int64_t n = 0; n < n_blocks; n = n_end) {
-      n_end = n + group_size(plan, n_blocks - n, shrinks);
-      int64_t parts[16] = {rows}, part_count = 1;
-      int splits = last_strip && n_end == n_blocks && n_end - n == 1 &&
-                   plan->chunks == 1 && plan->store_group == 1 && (n > 0 || strip > 0);
-      if (splits) part_count = split_tail(plan, geometry, rows, parts);
-      int64_t part_row = 0;
-      for (int64_t part = 0; part < part_count; part++) {
-        int64_t half = b->groups++ % 2;
-        int first_of_group = 1;
-        for (int64_t c = 0; c < plan->chunks; c++) {
-          int64_t k = c * plan->chunk;
-          int64_t count = k_blocks - k < plan->chunk ? k_blocks - k : plan->chunk;
-          int new_fill = plan->chunks > 1 || (n == 0 && part == 0);
-          if (new_fill) {
-            fill++;
-            loads =
-                add_fill(b, fill, row, rows, k, count, &region_user[fill % plan->ring]);
-          }
-          for (int64_t j = n; j < n_end; j++) {
-            int64_t pieces = new_fill && fill == 0 ? b->pieces : 1;
-            for (int64_t p = 0; p < pieces; p++) {
-              int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
-              source s = {fill, rows, part_row, k, k + from, to - from};
-              add_matmul(b, &s, j, parts[part],
-                         half * plan->half_rows + (j - n) * parts[part]);
-              systole_instruction *matmul = &b->matmuls.at[b->matmuls.count - 1];
-              if (new_fill) token(&b->fills.at[loads + p], matmul);
-              if (first_of_group && b->half_user[half] != kNone) {
-                token(&b->activates.at[b->half_user[half]], matmul);
-              }
-              first_of_group = 0;
-            }
-            new_fill = 0;
-            if (old.block < old.end) retire_next(b, &old, b->matmuls.count - 1);
-          }
-          int64_t now = b->matmuls.count - 1;
-          region_user[fill % plan->ring] = now;
-          int strip_done = n_end == n_blocks && part == part_count - 1;
-          if (plan->chunks > 1 || strip_done) b->steps[now].last_of_fill = fill;
-        }
-        int64_t now = b->matmuls.count - 1;
-        while (old.block < old.end) retire_next(b, &old, now);
-        old = (finished){row + part_row,         parts[part], n,  n_end,
-                         half * plan->half_rows, half,        now};
-        /* Two banks hold parameters: two blocks leave at once, the others follow as the
-         * next group goes on, so that fetching their parameters never holds up its tiles.
-         */
-        retire_next(b, &old, now);
-        if (old.block < old.end) retire_next(b, &old, now);
-        part_row += parts[part];
+    for (g.block = 0; g.block < n_blocks; g.block = g.end) {
+      g.end = g.block + group_size(plan, n_blocks - g.block, shrinks);
+      int64_t parts[kMaxParts] = {g.strip_rows}, count = 1;
+      /* The first fill comes in pieces along K, and short rows leave together: neither is
+       * cut by rows as well. */
+      int splits = last_strip && g.end == n_blocks && g.end - g.block == 1 &&
+                   plan->chunks == 1 && plan->store_group == 1 &&
+                   (g.block > 0 || strip > 0);
+      if (splits) count = split_tail(plan, geometry, g.strip_rows, parts);
+      g.first_row = 0;
+      for (int64_t part = 0; part < count; part++) {
+        g.rows = parts[part];
+        g.begins_strip = g.block == 0 && part == 0;
+        g.ends_strip = g.end == n_blocks && part == count - 1;
+        add_group(b, &g);
+        g.first_row += g.rows;
       }
     }
   }
-  while (old.block < old.end) retire_next(b, &old, b->matmuls.count - 1);
+  while (b->old.block < b->old.end) retire_next(b);
 }
 
-/* ---- the order ------------------------------------------------------------------------
- */
+/* ---- the order --------------------------------------------------------------------- */
 
 static void emit(systole_program *program, const systole_instruction *instruction) {
   program->instructions[program->count++] = *instruction;
@@ -446,13 +465,13 @@ systole_status systole_schedule(systole_program *program,
   b.params = b.spec->requantise || b.spec->bias;
   b.resident = b.params && b.spec->n_blocks <= 2;
   b.pieces = choose_pieces(plan->strip, plan->chunk);
-  b.feed_end = kNone;
+  b.feed_end = b.fill = kNone;
   for (int i = 0; i < 2; i++) {
     b.half_user[i] = b.bank_user[i] = b.bank_feed[i] = b.area_user[i] = kNone;
   }
 
   /* At most: the steps of the plan, the pieces of the first, the parts of the last. */
-  int64_t steps = plan->steps + kMaxPieces + 16;
+  int64_t steps = plan->steps + kMaxPieces + kMaxParts;
   struct {
     sequence *sequence;
     int64_t room;

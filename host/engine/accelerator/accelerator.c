@@ -44,8 +44,7 @@ struct systole_engine_weights {
   uint64_t tick;
 };
 
-/* ---- opening --------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 static int is_power_of_two(uint32_t value) {
   return value > 0 && (value & (value - 1)) == 0;
@@ -187,8 +186,7 @@ static const systole_card_ops *card_ops(const systole_engine *engine,
   return engine->context.ops;
 }
 
-/* ---- memory ---------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------ */
 
 static systole_status need_staging(systole_engine *engine, uint64_t bytes) {
   if (bytes <= engine->staging_bytes) return SYSTOLE_OK;
@@ -258,8 +256,7 @@ static systole_status receive(systole_engine *engine, uint64_t address,
   return status;
 }
 
-/* ---- weights --------------------------------------------------------------------------
- */
+/* ---- weights ----------------------------------------------------------------------- */
 
 static void forget_program(systole_engine_weights *weights, cached_program *slot) {
   if (slot->program == NULL) return;
@@ -378,8 +375,7 @@ static systole_status find_program(systole_engine_weights *weights,
   return SYSTOLE_OK;
 }
 
-/* ---- products -------------------------------------------------------------------------
- */
+/* ---- products ---------------------------------------------------------------------- */
 
 /* How much one run takes on: rows, and column blocks. */
 typedef struct portion {
