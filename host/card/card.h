@@ -1,9 +1,10 @@
 /* The card seam: something that executes a command stream. One folder per row
  * (rtl: Verilated RTL; later model, systemc, xrt). A card knows nothing of matrices.
  *
- * A card's table is `const`, registered in host/card/registry.c. Calls on one card come from
- * one thread at a time. Failures return a status and leave a sentence (systole_fail in
- * host/support/error.h). The table is append-only; `version` says how far it is filled.
+ * A card's table is `const`, registered in host/card/registry.c. Calls on one card come
+ * from one thread at a time. Failures return a status and leave a sentence (systole_fail
+ * in host/support/error.h). The table is append-only; `version` says how far it is
+ * filled.
  */
 #ifndef SYSTOLE_CARD_H
 #define SYSTOLE_CARD_H
@@ -23,37 +24,41 @@ typedef struct systole_launch {
 #define SYSTOLE_CARD_VERSION 1
 
 typedef struct systole_card_ops {
-  uint32_t version;      /* SYSTOLE_CARD_VERSION */
-  const char *scheme;    /* before the colon of a device name: "rtl" */
-  int simulated;         /* 1: cycles come from a simulated clock */
+  uint32_t version;   /* SYSTOLE_CARD_VERSION */
+  const char *scheme; /* before the colon of a device name: "rtl" */
+  int simulated;      /* 1: cycles come from a simulated clock */
 
   /* Appends what this row can offer here. Called for `systole devices`; must not start
    * anything slow and must not abort. `add` copies the strings. */
   void (*list)(void (*add)(void *user, const systole_device_info *info), void *user);
 
-  /* `what` follows the colon ("16", "16:readable"). Never NULL. *out is NULL on failure. */
+  /* `what` follows the colon ("16", "16:readable"). Never NULL. *out is NULL on failure.
+   */
   systole_status (*open)(systole_card **out, const char *what,
                          const systole_device_options *options);
   void (*close)(systole_card *card); /* accepts NULL; also mid-run */
 
-  /* One 32-bit register. Offsets as in systole_isa.h; any time, also while a run is going. */
+  /* One 32-bit register. Offsets as in systole_isa.h; any time, also while a run is
+   * going. */
   systole_status (*read_register)(systole_card *card, uint32_t offset, uint32_t *value);
 
-  /* Device memory. alloc aligns to 4096; memory is not cleared. free accepts unknown 0. */
-  systole_status (*alloc)(systole_card *card, systole_port port, uint64_t bytes, uint64_t *address);
+  /* Device memory. alloc aligns to 4096; memory is not cleared. free accepts unknown 0.
+   */
+  systole_status (*alloc)(systole_card *card, systole_port port, uint64_t bytes,
+                          uint64_t *address);
   void (*free)(systole_card *card, systole_port port, uint64_t address);
   systole_status (*write)(systole_card *card, systole_port port, uint64_t address,
                           const void *data, uint64_t bytes);
-  systole_status (*read)(systole_card *card, systole_port port, uint64_t address, void *data,
-                         uint64_t bytes);
+  systole_status (*read)(systole_card *card, systole_port port, uint64_t address,
+                         void *data, uint64_t bytes);
 
   /* Starts a run; SYSTOLE_ERR_DEVICE if one is going. */
   systole_status (*start)(systole_card *card, const systole_launch *launch);
 
-  /* Advances or waits until done, at most about `slice_ms`. *done is 1 when the run has ended
-   * (well or badly: the caller reads RegErrorCode). 0: call again; nothing is lost.
-   * SYSTOLE_ERR_DEVICE: an RTL assertion or AXI protocol error, the module named in the story;
-   * SYSTOLE_ERR_TIMEOUT: the device does not answer and must be reopened. */
+  /* Advances or waits until done, at most about `slice_ms`. *done is 1 when the run has
+   * ended (well or badly: the caller reads RegErrorCode). 0: call again; nothing is lost.
+   * SYSTOLE_ERR_DEVICE: an RTL assertion or AXI protocol error, the module named in the
+   * story; SYSTOLE_ERR_TIMEOUT: the device does not answer and must be reopened. */
   systole_status (*wait)(systole_card *card, uint32_t slice_ms, int *done);
 
   /* Makes a wedged or interrupted card usable again (reset of the kernel, not of memory).

@@ -1,5 +1,6 @@
-/* The engine seam: something that computes whole products. `accelerator` is one engine, built
- * on a card; cpu is another. One folder per row, tables are const, registered in registry.c.
+/* The engine seam: something that computes whole products. `accelerator` is one engine,
+ * built on a card; cpu is another. One folder per row, tables are const, registered in
+ * registry.c.
  */
 #ifndef SYSTOLE_ENGINE_H
 #define SYSTOLE_ENGINE_H
@@ -9,7 +10,7 @@
 struct systole_card; /* card/card.h */
 struct systole_card_ops;
 
-typedef struct systole_engine systole_engine;                 /* each row defines its own */
+typedef struct systole_engine systole_engine; /* each row defines its own */
 typedef struct systole_engine_weights systole_engine_weights; /* likewise */
 
 #define SYSTOLE_ENGINE_VERSION 1
@@ -29,17 +30,18 @@ typedef struct systole_engine_ops {
   void (*close)(systole_engine *engine);
   systole_status (*geometry)(const systole_engine *engine, systole_geometry *out);
 
-  /* Arguments are already checked (systole_gemm checks them once): n, k >= 0, ldb valid. The
-   * epilogue is copied. n = 0 or k = 0 may come. */
-  systole_status (*prepare)(systole_engine_weights **out, systole_engine *engine, int64_t n,
-                            int64_t k, const int8_t *b, int64_t ldb,
+  /* Arguments are already checked (systole_gemm checks them once): n, k >= 0, ldb valid.
+   * The epilogue is copied. n = 0 or k = 0 may come. */
+  systole_status (*prepare)(systole_engine_weights **out, systole_engine *engine,
+                            int64_t n, int64_t k, const int8_t *b, int64_t ldb,
                             const systole_epilogue *epilogue);
   void (*weights_free)(systole_engine_weights *weights);
 
-  /* c: int32_t or int8_t as the epilogue says. Fills the fields of *stats that it knows (macs,
-   * wall_s and cpu_s are the caller's); stats is never NULL and zeroed. */
-  systole_status (*gemm)(const systole_engine_weights *weights, int64_t m, const int8_t *a,
-                         int64_t lda, void *c, int64_t ldc, systole_stats *stats);
+  /* c: int32_t or int8_t as the epilogue says. Fills the fields of *stats that it knows
+   * (macs, wall_s and cpu_s are the caller's); stats is never NULL and zeroed. */
+  systole_status (*gemm)(const systole_engine_weights *weights, int64_t m,
+                         const int8_t *a, int64_t lda, void *c, int64_t ldc,
+                         systole_stats *stats);
 
   void (*set_progress)(systole_engine *engine, systole_progress progress, void *user);
 
@@ -47,8 +49,9 @@ typedef struct systole_engine_ops {
   const struct systole_card_ops *(*card_ops)(const systole_engine *engine,
                                              struct systole_card **card);
 
-  /* Measured peak of the device on `threads` threads in GOP/s (register-only loop), and which
-   * instruction; 0 and "" when it has none. May take up to 0.2 s at its first call. NULL allowed. */
+  /* Measured peak of the device on `threads` threads in GOP/s (register-only loop), and
+   * which instruction; 0 and "" when it has none. May take up to 0.2 s at its first call.
+   * NULL allowed. */
   double (*measured_peak_gops)(systole_engine *engine, const char **instruction);
 } systole_engine_ops;
 

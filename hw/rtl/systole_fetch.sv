@@ -45,8 +45,10 @@ module systole_fetch #(
   logic [InstrBits-1:0] word_q;
   logic                 word_valid_q;
   logic                 queue_full;
+  logic                 unused_offset;
   logic [31:0]          arrived_q;  // instructions that have arrived whole
 
+  assign unused_offset = &{1'b0, program_i[5:0]};
   assign piece       = (left_q < 32'(Piece)) ? left_q[2:0] : 3'(Piece);
   assign req_valid_o = left_q != 32'd0 && ahead_q + 4'(piece) <= 4'(Ahead);
   assign req_addr_o  = addr_q;

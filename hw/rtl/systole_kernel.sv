@@ -87,7 +87,11 @@ module systole_kernel #(
 
   logic abort_q;   // an error was found; the AXI masters finish
   logic run_ni;    // reset of the units
-  assign run_ni = rst_ni && !abort_q;
+  // Between runs the units are in reset, so that what a program leaves behind (a tile that no
+  // MATMUL used, a token that nobody took) ends with it.
+  logic run_q;
+  logic launch_q;  // first cycle in which the units are out of reset
+  assign run_ni = rst_ni && run_q && !abort_q;
 
   // The clocks of what stands at a memory port, and who needs them in this cycle; the gates are
   // further down.
@@ -105,7 +109,7 @@ module systole_kernel #(
   logic [31:0]           fetch_index;
 
   systole_fetch #(.AxiBytes(AxiBytes)) u_fetch (
-    .clk_i(gmem1_clk), .rst_ni(run_ni), .start_i, .program_i, .instructions_i,
+    .clk_i(gmem1_clk), .rst_ni(run_ni), .start_i(launch_q), .program_i, .instructions_i,
     .req_valid_o(fetch_req_valid), .req_ready_i(fetch_req_ready), .req_addr_o(fetch_req_addr), .req_beats_o(fetch_req_beats),
     .data_valid_i(fetch_data_valid), .data_ready_o(fetch_data_ready), .data_i(fetch_data),
     .valid_o(fetch_valid), .head_o(fetch_instr), .pop_i(fetch_pop), .index_o(fetch_index), .wake_o(fetch_wake), .busy_o(fetch_busy));
@@ -118,7 +122,7 @@ module systole_kernel #(
   logic [31:0]          dispatch_error_index, dispatch_detail;
 
   systole_dispatch #(.Dim(Dim), .Features(0)) u_dispatch (
-    .clk_i(gmem0_clk), .rst_ni(run_ni), .start_i, .instructions_i,
+    .clk_i(gmem0_clk), .rst_ni(run_ni), .start_i(launch_q), .instructions_i,
     .fetch_valid_i(fetch_valid), .fetch_i(fetch_instr), .fetch_pop_o(fetch_pop),
     .full_i(queue_full), .push_unit_o(queue_push), .instr_o(instr), .push_o(push),
     .units_idle_i(quiet), .wake_o(dispatch_wake), .done_o(dispatch_done),
@@ -350,7 +354,6 @@ module systole_kernel #(
     .b_valid_i(gmem0_b_valid_i), .b_ready_o(gmem0_b_ready_o), .b_resp_i(gmem0_b_resp_i));
 
   // ---- the run -------------------------------------------------------------------------------------
-  logic       run_q;
   logic       axi_idle;
   logic [1:0] drained_q;  // AXI masters idle in the last cycles of an abort
   logic       units_busy;
@@ -404,6 +407,7 @@ module systole_kernel #(
 
   always_ff @(posedge clk_i) begin
     done_o        <= 1'b0;
+    launch_q      <= start_i;
     pointer_error <= start_i && (program_i[5:0] | weights_i[5:0] | activations_i[5:0]) != 6'd0;
     if (start_i) begin
       run_q          <= 1'b1;
@@ -466,6 +470,7 @@ module systole_kernel #(
     end
     if (!rst_ni) begin
       run_q        <= 1'b0;
+      launch_q     <= 1'b0;
       abort_q      <= 1'b0;
       done_o       <= 1'b0;
       error_code_o <= 8'(systole_pkg::ErrorNone);
@@ -477,7 +482,7 @@ module systole_kernel #(
   // Array, core and ledger always run. What stands at gmem1 and what stands at gmem0 run when one
   // of theirs has something to do, during reset, and while an error drains.
   logic awake;
-  assign awake = !rst_ni || abort_q || start_i;
+  assign awake = !run_ni || launch_q;
   systole_clock_gate #(.Gate(ClockGates)) u_gmem1_clk (
     .clk_i, .clk_o(gmem1_clk),
     .enable_i(awake || fetch_wake || weight_wake || fetch_axi_wake || weight_axi_wake || gmem1_ar_valid_o));
