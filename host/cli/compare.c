@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "measure.h"
@@ -444,17 +445,33 @@ static int show_json(const comparison *all, const char *out, const char *warning
   return code;
 }
 
-/* Other work on the machine makes every measured figure worse, most of all that of many
- * threads. Judged before the runs, which are a load themselves. */
-static void judge_load(char *note, size_t size, double load) {
-  const int cores = systole_threads_meant(0);
+/* Other work on the machine makes every measured figure worse, most of all those of
+ * several threads, which wait for each other. */
+typedef struct span {
+  double wall_s, own_s, busy_s;
+} span;
+
+static span now(void) {
+  const span out = {systole_wall_seconds(), systole_cpu_seconds(),
+                    systole_machine_busy_s()};
+  return out;
+}
+
+static void judge_load(char *note, size_t size, span from) {
+  const span to = now();
+  const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
   note[0] = '\0';
-  if (load > 0.75 * cores) {
+  if (from.busy_s < 0 || to.busy_s < 0 || !(cores > 0)) return;
+  const double others = (to.busy_s - from.busy_s) - (to.own_s - from.own_s);
+  const double share = others / (cores * (to.wall_s - from.wall_s));
+  /* The clock of the kernel's account ticks in hundredths of a second: short spans say
+   * little. */
+  if (share > 0.1 && to.wall_s - from.wall_s > 0.5) {
     snprintf(
         note, size,
-        "This machine was busy (load %.1f on %d core%s) when the runs began: figures "
+        "Other programs took %.0f %% of this machine's CPU time during the runs: figures "
         "measured on it are too low.",
-        load, cores, cores == 1 ? "" : "s");
+        100 * share);
   }
 }
 
@@ -494,8 +511,6 @@ int systole_main_compare(int argc, char **argv) {
   }
 
   const double started = systole_wall_seconds();
-  double load = 0;
-  if (getloadavg(&load, 1) != 1) load = 0;
   const systole_device_options plain = SYSTOLE_DEVICE_OPTIONS_INIT;
   systole_workload workload = {0};
   systole_folder *folder = NULL;
@@ -503,6 +518,7 @@ int systole_main_compare(int argc, char **argv) {
   fleet *devices = calloc(1, sizeof *devices);
   comparison all = {.workload = &workload, .fleet = devices};
   const char *warning = NULL;
+  char note[sizeof((systole_report *)0)->note] = "";
   size_t runs = 0;
   void *c = NULL;
   if (devices == NULL || command == NULL) {
@@ -535,7 +551,9 @@ int systole_main_compare(int argc, char **argv) {
       }
     }
   }
+  const span before = now();
   code = run_all(&all, c);
+  judge_load(note, sizeof note, before);
   systole_bar_end(&all.overall.bar);
   if (code != 0) goto done;
   complete_devices(&all);
@@ -554,7 +572,7 @@ int systole_main_compare(int argc, char **argv) {
                            .picture_side = workload.picture_side};
   systole_machine_describe(&report.machine);
   systole_report_date(&report);
-  judge_load(report.note, sizeof report.note, load);
+  memcpy(report.note, note, sizeof note);
   if ((code = systole_report_write(&report, folder, &warning)) != 0) goto done;
   if (systole_interrupted()) {
     code = systole_interrupted_story();

@@ -10,7 +10,15 @@
 #include "number.h"
 #include "story.h"
 
-enum { KeyMemory = 1000, KeyStalls, KeyClock, KeyThreads, KeyTimeout, KeyJson };
+enum {
+  KeyMemory = 1000,
+  KeyStalls,
+  KeyClock,
+  KeyThreads,
+  KeyTimeout,
+  KeyDeviceMemory,
+  KeyJson
+};
 
 static const struct argp_option options[] = {
     {"memory", KeyMemory, "PRESET", 0,
@@ -20,6 +28,8 @@ static const struct argp_option options[] = {
      "Random stalls on every AXI channel of a simulated device, from SEED (0: none)", 10},
     {"clock", KeyClock, "MHZ", 0, "Clock assumed for a simulated device (default 300)",
      10},
+    {"device-memory", KeyDeviceMemory, "MIB", 0,
+     "Memory of a simulated device (default: the card's)", 10},
     {"threads", KeyThreads, "COUNT", 0, "Threads of a CPU device (default: all)", 10},
     {"timeout", KeyTimeout, "MS", 0,
      "Longest silence of a device before it counts as hung", 10},
@@ -63,6 +73,15 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                              text);
       }
       common->device.timeout_ms = (uint32_t)value;
+      break;
+    case KeyDeviceMemory:
+      code = systole_parse_u64(&value, text, "--device-memory");
+      if (code == 0 && (value < 1 || value > (UINT64_C(1) << 32))) {
+        code =
+            systole_story(SYSTOLE_EXIT_USAGE,
+                          "--device-memory is %s; give MiB from 1 to 4294967296", text);
+      }
+      common->device.memory_bytes = value << 20;
       break;
     case KeyJson:
       common->json = 1;

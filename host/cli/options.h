@@ -13,8 +13,9 @@ typedef struct systole_common {
   int failed; /* exit code of a bad value; its story is stored. 0: none */
 } systole_common;
 
-/* input: systole_common. Options: --memory, --stalls, --clock, --threads, --timeout,
- * --json. */
+/* input: systole_common. Options: --memory, --device-memory, --stalls, --clock,
+ * --threads,
+ * --timeout, --json. */
 extern const struct argp systole_common_argp;
 
 /* Parses with the house's exit codes: a wrong option is SYSTOLE_EXIT_USAGE. `name` is the

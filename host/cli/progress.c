@@ -21,6 +21,12 @@ static void draw(const systole_bar *bar, double seconds, uint64_t done, uint64_t
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0) {
     columns = window.ws_col;
   }
+  if (done == 0) {
+    /* Nothing is known yet but that the work goes on. */
+    fprintf(stderr, "\r\033[K%.60s ... %.0f s", bar->title, seconds);
+    fflush(stderr);
+    return;
+  }
   const double part = total > 0 ? (double)done / (double)total : 0;
   char left[32] = "";
   if (part > 0.01) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "options.h"
 
@@ -41,4 +42,16 @@ void systole_machine_describe(systole_machine *out) {
     if (out->cpu[0] == '\0') snprintf(out->cpu, sizeof out->cpu, "%.60s", name.machine);
   }
   out->cores = systole_threads_meant(0);
+}
+
+double systole_machine_busy_s(void) {
+  unsigned long long user, nice, system, idle, waiting, irq, soft_irq, stolen;
+  FILE *file = fopen("/proc/stat", "r");
+  if (file == NULL) return -1;
+  const int fields = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user,
+                            &nice, &system, &idle, &waiting, &irq, &soft_irq, &stolen);
+  fclose(file);
+  const long ticks = sysconf(_SC_CLK_TCK);
+  if (fields != 8 || ticks <= 0) return -1;
+  return (double)(user + nice + system + irq + soft_irq + stolen) / (double)ticks;
 }

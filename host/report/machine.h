@@ -14,4 +14,8 @@ typedef struct systole_machine {
 
 void systole_machine_describe(systole_machine *out);
 
+/* CPU seconds that everything on this machine has used since it started; negative when
+ * that is not known. The difference over a span, less one's own, is what others took. */
+double systole_machine_busy_s(void);
+
 #endif

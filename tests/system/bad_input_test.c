@@ -78,7 +78,9 @@ Test(bad, sizes_are_refused_with_exit_code_2) {
                {"--clock", "0", "--clock"},
                {"--clock", "-5", "--clock"},
                {"--memory", "sram", "presets"},
-               {"--stalls", "many", "--stalls"}};
+               {"--stalls", "many", "--stalls"},
+               {"--device-memory", "0", "--device-memory"},
+               {"--timeout", "0", "--timeout"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     expect(spawn(NULL, "gemm", "-d", "cpu", "-m", "4", "-n", "4", "-k", "4",
                  cases[i].option, cases[i].value, NULL),
@@ -138,6 +140,16 @@ Test(bad, places_that_cannot_be_written_are_exit_code_2) {
                "/proc/report", NULL),
          2, "cannot write into the folder", "compare into /proc");
 }
+
+#ifdef SYSTOLE_TEST_ARRAY
+Test(bad, a_device_whose_memory_is_exhausted_is_exit_code_4) {
+  const int before = entries(folder);
+  expect(spawn(NULL, "gemm", "-d", SYSTOLE_TEST_ARRAY, "-m", "4", "-n", "4", "-k",
+               "3000000", "--device-memory", "1", "--out", in(folder, "c.npy"), NULL),
+         4, "bytes of device memory", "weights of 48 MB in 1 MiB");
+  cr_assert_eq(entries(folder), before);
+}
+#endif
 
 Test(bad, a_full_disk_is_exit_code_5) {
   expect(spawn(NULL, "gemm", "-d", "cpu", "-m", "100", "-n", "100", "-k", "4", "--out",
