@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "fleet.h"
 #include "measure.h"
 #include "number.h"
 #include "options.h"
@@ -24,7 +25,7 @@
 
 /* Rounds over all products of a device whose timings vary: the median then is one of
  * moments spread over the whole comparison, not of one lucky second. */
-enum { Rounds = 5, MaxDevices = 32 };
+enum { Rounds = 5 };
 static const double round_budget_s = 0.02;
 
 typedef struct compare_arguments {
@@ -157,109 +158,7 @@ static int check_arguments(const compare_arguments *arguments) {
   return 0;
 }
 
-/* ---- devices
- * ---------------------------------------------------------------------------- */
-
-typedef struct fleet {
-  systole_station stations[MaxDevices];
-  systole_report_device devices[MaxDevices];
-  size_t count;
-} fleet;
-
-static void describe(systole_report_device *out, const systole_station *station,
-                     const systole_device_info *list, size_t count) {
-  const char *name = systole_device_name(station->device);
-  snprintf(out->name, sizeof out->name, "%s", name);
-  out->geometry = station->geometry;
-  out->peak_gops = station->peak_gops;
-  out->peak_kind = station->peak_gops > 0 ? SYSTOLE_KIND_MEASURED : SYSTOLE_KIND_UNKNOWN;
-  for (size_t i = 0; i < count; i++) {
-    if (strcmp(list[i].name, name) != 0) continue;
-    snprintf(out->kind, sizeof out->kind, "%s", list[i].kind);
-    snprintf(out->about, sizeof out->about, "%s", list[i].about);
-  }
-  if (out->kind[0] == '\0') {
-    snprintf(out->kind, sizeof out->kind, "%s",
-             station->geometry.dim > 0 ? "accelerator" : "cpu");
-  }
-}
-
-static int add_device(fleet *out, const char *name,
-                      const systole_device_options *device_options,
-                      const systole_device_info *list, size_t count) {
-  for (size_t i = 0; i < out->count; i++) {
-    if (strcmp(out->devices[i].name, name) == 0) return 0;
-  }
-  if (out->count == MaxDevices) {
-    return systole_story(SYSTOLE_EXIT_USAGE, "more than %d devices at once",
-                         (int)MaxDevices);
-  }
-  const int code = systole_station_open(&out->stations[out->count], name, device_options);
-  if (code != 0) return code;
-  describe(&out->devices[out->count], &out->stations[out->count], list, count);
-  out->count++;
-  return 0;
-}
-
-/* "rtl:16:readable" beside "rtl:16": another way to the same figures, there to be asked
- * for. */
-static int is_variant(const systole_device_info *list, size_t count, const char *name) {
-  for (size_t i = 0; i < count; i++) {
-    const size_t length = strlen(list[i].name);
-    if (list[i].usable && strncmp(name, list[i].name, length) == 0 &&
-        name[length] == ':') {
-      return 1;
-    }
-  }
-  return 0;
-}
-
-static int open_fleet(fleet *out, const char *names,
-                      const systole_device_options *device_options) {
-  systole_device_info *list = NULL;
-  size_t count = 0;
-  char *copy = NULL;
-  int code =
-      systole_story_of(systole_device_list(&list, &count), "cannot list the devices");
-  if (code != 0) return code;
-  if (names == NULL) {
-    /* Arrays first, then what they are set beside. */
-    for (int cpus = 0; cpus <= 1; cpus++) {
-      for (size_t i = 0; i < count && code == 0; i++) {
-        if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
-        if (list[i].usable && !is_variant(list, count, list[i].name)) {
-          code = add_device(out, list[i].name, device_options, list, count);
-        }
-      }
-    }
-    if (code == 0 && out->count == 0) {
-      code = systole_story(SYSTOLE_EXIT_ABSENT,
-                           "no device is usable here; systole doctor says what to do");
-    }
-  } else {
-    copy = strdup(names);
-    if (copy == NULL) code = systole_story_errno(ENOMEM, "cannot read --devices");
-    char *rest = NULL;
-    for (char *name = code == 0 ? strtok_r(copy, ", ", &rest) : NULL;
-         name != NULL && code == 0; name = strtok_r(NULL, ", ", &rest)) {
-      code = add_device(out, name, device_options, list, count);
-    }
-    if (code == 0 && out->count == 0) {
-      code =
-          systole_story(SYSTOLE_EXIT_USAGE, "--devices is empty; write e.g. rtl:16,cpu");
-    }
-  }
-  free(copy);
-  systole_device_list_free(list, count);
-  return code;
-}
-
-static void close_fleet(fleet *fleet_) {
-  for (size_t i = 0; i < fleet_->count; i++) systole_station_close(&fleet_->stations[i]);
-}
-
-/* ---- the runs
- * --------------------------------------------------------------------------- */
+/* ---- the runs ------------------------------------------------------------------- */
 
 typedef struct run {
   systole_weights *weights; /* of devices whose timings vary */
@@ -294,7 +193,7 @@ static int check_result(systole_result *result, systole_mismatch *mismatch,
 
 typedef struct comparison {
   const systole_workload *workload;
-  fleet *fleet;
+  systole_fleet *fleet;
   systole_result *results; /* [item][device] */
   run *runs;               /* likewise */
   overall_bar overall;
@@ -383,8 +282,7 @@ static void complete_devices(comparison *all) {
   }
 }
 
-/* ---- what a person sees
- * ------------------------------------------------------------------ */
+/* ---- what a person sees --------------------------------------------------------- */
 
 static void show_table(const comparison *all) {
   char gops[SystoleText], power[SystoleText], waited[SystoleText], note[96];
@@ -515,7 +413,7 @@ int systole_main_compare(int argc, char **argv) {
   systole_workload workload = {0};
   systole_folder *folder = NULL;
   systole_device *reference = NULL;
-  fleet *devices = calloc(1, sizeof *devices);
+  systole_fleet *devices = calloc(1, sizeof *devices);
   comparison all = {.workload = &workload, .fleet = devices};
   const char *warning = NULL;
   char note[sizeof((systole_report *)0)->note] = "";
@@ -528,7 +426,8 @@ int systole_main_compare(int argc, char **argv) {
 
   /* What can be refused is refused before the long work begins. */
   if ((code = systole_workload_open(&workload, &arguments.workload)) != 0) goto done;
-  if ((code = open_fleet(devices, arguments.devices, &arguments.common.device)) != 0)
+  if ((code = systole_fleet_open(devices, arguments.devices, &arguments.common.device)) !=
+      0)
     goto done;
   if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
   if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
@@ -605,7 +504,7 @@ done:
   free(all.results);
   systole_device_close(reference);
   systole_folder_discard(folder);
-  if (devices != NULL) close_fleet(devices);
+  if (devices != NULL) systole_fleet_close(devices);
   free(devices);
   systole_workload_free(&workload);
   free(command);

@@ -27,8 +27,7 @@ enum { SystoleFigures = 4 };
 /* In the order of the page. */
 const systole_figure *systole_figure_at(int index);
 
-/* ---- what figures share
- * ------------------------------------------------------------------ */
+/* ---- what figures share --------------------------------------------------------- */
 
 /* A gnuplot string in single quotes. */
 void systole_figure_string(FILE *script, const char *text);

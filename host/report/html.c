@@ -44,8 +44,7 @@ static void put_figure(FILE *file, double value) {
   fputs(systole_text_figure(text, value), file);
 }
 
-/* ---- the head of the page
- * ---------------------------------------------------------------- */
+/* ---- the head of the page ------------------------------------------------------- */
 
 static void put_verdict(FILE *file, const systole_report *report) {
   size_t checked = 0, wrong = 0;
@@ -189,8 +188,7 @@ static void put_pictures(FILE *file, const systole_report *report) {
   fputs("</div></section>\n", file);
 }
 
-/* ---- figures
- * ----------------------------------------------------------------------------- */
+/* ---- figures -------------------------------------------------------------------- */
 
 static void put_drawing(FILE *file, const systole_figure *figure, const char *folder) {
   char light[4096], dark[4096];
@@ -209,8 +207,7 @@ static void put_drawing(FILE *file, const systole_figure *figure, const char *fo
           figure->caption);
 }
 
-/* ---- tables
- * ------------------------------------------------------------------------------ */
+/* ---- tables --------------------------------------------------------------------- */
 
 static int has_ledger(const systole_report *report) {
   for (size_t i = 0; i < report->result_count; i++) {
@@ -409,8 +406,7 @@ static void put_cycles(FILE *file, const systole_report *report) {
   fputs("</tbody></table></div></section>\n", file);
 }
 
-/* ---- how it came to be
- * ------------------------------------------------------------------- */
+/* ---- how it came to be ---------------------------------------------------------- */
 
 static void put_fact(FILE *file, const char *name, const char *value) {
   if (value[0] == '\0') return;

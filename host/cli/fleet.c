@@ -1,0 +1,100 @@
+#include "fleet.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "story.h"
+
+static void describe(systole_report_device *out, const systole_station *station,
+                     const systole_device_info *list, size_t count) {
+  const char *name = systole_device_name(station->device);
+  snprintf(out->name, sizeof out->name, "%s", name);
+  out->geometry = station->geometry;
+  out->peak_gops = station->peak_gops;
+  out->peak_kind = station->peak_gops > 0 ? SYSTOLE_KIND_MEASURED : SYSTOLE_KIND_UNKNOWN;
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(list[i].name, name) != 0) continue;
+    snprintf(out->kind, sizeof out->kind, "%s", list[i].kind);
+    snprintf(out->about, sizeof out->about, "%s", list[i].about);
+  }
+  if (out->kind[0] == '\0') {
+    snprintf(out->kind, sizeof out->kind, "%s",
+             station->geometry.dim > 0 ? "accelerator" : "cpu");
+  }
+}
+
+static int add_device(systole_fleet *out, const char *name,
+                      const systole_device_options *device_options,
+                      const systole_device_info *list, size_t count) {
+  for (size_t i = 0; i < out->count; i++) {
+    if (strcmp(out->devices[i].name, name) == 0) return 0;
+  }
+  if (out->count == SystoleFleetDevices) {
+    return systole_story(SYSTOLE_EXIT_USAGE, "more than %d devices at once",
+                         (int)SystoleFleetDevices);
+  }
+  const int code = systole_station_open(&out->stations[out->count], name, device_options);
+  if (code != 0) return code;
+  describe(&out->devices[out->count], &out->stations[out->count], list, count);
+  out->count++;
+  return 0;
+}
+
+/* "rtl:16:readable" beside "rtl:16": another way to the same figures, there to be asked
+ * for. */
+static int is_variant(const systole_device_info *list, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++) {
+    const size_t length = strlen(list[i].name);
+    if (list[i].usable && strncmp(name, list[i].name, length) == 0 &&
+        name[length] == ':') {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int systole_fleet_open(systole_fleet *out, const char *names,
+                       const systole_device_options *device_options) {
+  systole_device_info *list = NULL;
+  size_t count = 0;
+  char *copy = NULL;
+  int code =
+      systole_story_of(systole_device_list(&list, &count), "cannot list the devices");
+  if (code != 0) return code;
+  if (names == NULL) {
+    /* Arrays first, then what they are set beside. */
+    for (int cpus = 0; cpus <= 1; cpus++) {
+      for (size_t i = 0; i < count && code == 0; i++) {
+        if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
+        if (list[i].usable && !is_variant(list, count, list[i].name)) {
+          code = add_device(out, list[i].name, device_options, list, count);
+        }
+      }
+    }
+    if (code == 0 && out->count == 0) {
+      code = systole_story(SYSTOLE_EXIT_ABSENT,
+                           "no device is usable here; systole doctor says what to do");
+    }
+  } else {
+    copy = strdup(names);
+    if (copy == NULL) code = systole_story_errno(ENOMEM, "cannot read --devices");
+    char *rest = NULL;
+    for (char *name = code == 0 ? strtok_r(copy, ", ", &rest) : NULL;
+         name != NULL && code == 0; name = strtok_r(NULL, ", ", &rest)) {
+      code = add_device(out, name, device_options, list, count);
+    }
+    if (code == 0 && out->count == 0) {
+      code =
+          systole_story(SYSTOLE_EXIT_USAGE, "--devices is empty; write e.g. rtl:16,cpu");
+    }
+  }
+  free(copy);
+  systole_device_list_free(list, count);
+  return code;
+}
+
+void systole_fleet_close(systole_fleet *fleet) {
+  for (size_t i = 0; i < fleet->count; i++) systole_station_close(&fleet->stations[i]);
+}

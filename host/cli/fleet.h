@@ -1,0 +1,22 @@
+/* The devices of one comparison, all open at once. */
+#ifndef SYSTOLE_CLI_FLEET_H
+#define SYSTOLE_CLI_FLEET_H
+
+#include "measure.h"
+#include "report/report.h"
+
+enum { SystoleFleetDevices = 32 };
+
+typedef struct systole_fleet {
+  systole_station stations[SystoleFleetDevices];
+  systole_report_device devices[SystoleFleetDevices]; /* the same, for the report */
+  size_t count;
+} systole_fleet;
+
+/* names: "rtl:16,cpu", or NULL for all that are usable here, arrays first. *out is zeroed
+ * by the caller. Returns an exit code; close in every case. */
+int systole_fleet_open(systole_fleet *out, const char *names,
+                       const systole_device_options *device_options);
+void systole_fleet_close(systole_fleet *fleet);
+
+#endif
