@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE /* madvise */
 #include "blocked.h"
 
 #include <assert.h>
@@ -14,11 +13,12 @@
 enum {
   GroupBytes = SYSTOLE_PACK_GROUP_BYTES,
   BlockK = SYSTOLE_PACK_BLOCK_K,
-  /* Most rows and columns of one task. Its block of A (112 KiB at most) stays in the
-   * second-level cache while panel after panel of B passes; 56 is four of the tallest
-   * tiles, and twice as many rows were slower from 2048^3 on. */
-  TaskRows = 56,
+  /* Most rows and columns of one task: what a thread packs of A before it uses it. */
+  TaskRows = 224,
   TaskColumns = 1024,
+  /* A strip of B (256 KiB of int8) stays in the second-level cache while the rows of the
+   * task pass it. */
+  StripColumns = 256,
   MaxTileRows = 16,
   MaxPanelColumns = 32,
   /* Fewer MACs than this are done before a second thread has woken up. */
@@ -196,71 +196,105 @@ static void run_tile(const product *of, int rows, int64_t first_panel, int64_t p
   }
 }
 
-static void run_task(const product *of, int64_t task, int thread) {
+/* A task with its place in the thread's room. */
+typedef struct task {
+  const product *of;
+  int64_t i0, rows;            /* of C */
+  int64_t first_panel, panels; /* of B */
+  int64_t tiles;               /* row tiles; rows are spread evenly over them */
+  uint8_t *a;                  /* packed block of A */
+  int32_t *sums;               /* where int32 results go: C itself, or the room */
+  int64_t ld;
+  int32_t row_start[TaskRows];
+} task;
+
+/* Rows before row tile t: no narrow one is left over at the end. */
+static int64_t row_of_tile(const task *t, int64_t tile) {
+  return tile * t->rows / t->tiles;
+}
+
+static void pack_rows(task *t, int64_t k0, int64_t depth, int64_t groups) {
+  const systole_cpu_tile *tile = t->of->weights->tile;
+  for (int64_t r = 0; r < t->tiles; r++) {
+    const int64_t first = row_of_tile(t, r);
+    const int64_t count = row_of_tile(t, r + 1) - first;
+    tile->pack_a(t->a + first * groups * GroupBytes, t->row_start + first,
+                 t->of->a + (t->i0 + first) * t->of->lda + k0, t->of->lda, count, depth);
+    /* Every product had 128 a too much; |128 x sum| is at most 2^24. */
+    for (int64_t i = first; i < first + count; i++) {
+      t->row_start[i] = tile->offset_b ? -128 * t->row_start[i] : 0;
+    }
+  }
+}
+
+/* Row tile r of panels [p0, p1) of the task: sums to int8. */
+static void requantise(const task *t, int64_t r, int64_t p0, int64_t p1,
+                       const int32_t *sums) {
+  const systole_cpu_weights *w = t->of->weights;
+  const int64_t j0 = (t->first_panel + p0) * w->tile->columns;
+  const int64_t width = smaller((p1 - p0) * w->tile->columns, w->n - j0);
+  for (int64_t i = row_of_tile(t, r); i < row_of_tile(t, r + 1); i++) {
+    w->tile->epilogue((int8_t *)t->of->c + (t->i0 + i) * t->of->ldc + j0, sums, j0, width,
+                      &w->epilogue);
+    sums += t->ld;
+  }
+}
+
+/* Panels [p0, p1) of the task, one block of k; `b` is panel p0. A row tile stays in the
+ * first-level cache while the panels of the strip pass it, and C is written along its
+ * rows: the other order, panel by panel down all rows, touches a page of C per row and
+ * was up to a tenth slower. */
+static void run_strip(const task *t, int64_t p0, int64_t p1, int64_t k0, int64_t groups,
+                      const uint8_t *b) {
+  const systole_cpu_weights *w = t->of->weights;
+  const int64_t columns = w->tile->columns;
+  const int to_int8 = w->epilogue.multiplier != NULL;
+  for (int64_t r = 0; r < t->tiles; r++) {
+    const int64_t first = row_of_tile(t, r);
+    const int64_t count = row_of_tile(t, r + 1) - first;
+    /* With one block of k, sums on their way to int8 need not outlive this turn. */
+    int32_t *sums = t->sums;
+    if (!to_int8 || w->k > BlockK) sums += first * t->ld + p0 * columns;
+    run_tile(t->of, (int)count, t->first_panel + p0, p1 - p0, groups,
+             t->a + first * groups * GroupBytes, b, groups * GroupBytes * columns,
+             t->row_start + first, k0 > 0, sums, t->ld);
+    if (to_int8 && k0 + BlockK >= w->k) requantise(t, r, p0, p1, sums);
+  }
+}
+
+static void run_task(const product *of, int64_t index, int thread) {
   const systole_cpu_weights *w = of->weights;
   const systole_cpu_tile *tile = w->tile;
-  const int64_t columns = tile->columns;
-  const int64_t i0 = task / of->column_tasks * of->task_rows;
-  const int64_t first_panel = task % of->column_tasks * of->task_panels;
-  const int64_t rows = smaller(of->task_rows, of->m - i0);
-  const int64_t panels = smaller(of->task_panels, w->panels - first_panel);
-  const int64_t j0 = first_panel * columns;
-  const int64_t width = smaller(panels * columns, w->n - j0);
-  const int requantise = w->epilogue.multiplier != NULL;
-
-  uint8_t *packed = of->room->a + (size_t)thread * of->room->a_bytes;
-  int32_t row_start[TaskRows];
-  int32_t *sums;
-  int64_t ld;
-  if (requantise) {
-    sums = of->room->sums + (size_t)thread * TaskRows * TaskColumns;
-    ld = TaskColumns;
+  task t = {.of = of};
+  t.i0 = index / of->column_tasks * of->task_rows;
+  t.first_panel = index % of->column_tasks * of->task_panels;
+  t.rows = smaller(of->task_rows, of->m - t.i0);
+  t.panels = smaller(of->task_panels, w->panels - t.first_panel);
+  t.tiles = systole_ceil_div(t.rows, tile->rows);
+  t.a = of->room->a + (size_t)thread * of->room->a_bytes;
+  const int to_int8 = w->epilogue.multiplier != NULL;
+  if (to_int8) {
+    t.sums = of->room->sums + (size_t)thread * TaskRows * TaskColumns;
+    t.ld = TaskColumns;
   } else {
-    sums = (int32_t *)of->c + i0 * of->ldc + j0;
-    ld = of->ldc;
+    t.sums = (int32_t *)of->c + t.i0 * of->ldc + t.first_panel * tile->columns;
+    t.ld = of->ldc;
   }
 
-  /* Rows are spread evenly over the row tiles, so that no narrow one is left over. */
-  const int64_t tiles = systole_ceil_div(rows, tile->rows);
-  for (int64_t k0 = 0; k0 < w->k; k0 += BlockK) {
+  const int64_t strip_panels = StripColumns / tile->columns;
+  /* k = 0 makes one block of depth 0: sums are what they start with. */
+  for (int64_t k0 = 0; k0 == 0 || k0 < w->k; k0 += BlockK) {
     const int64_t depth = smaller(BlockK, w->k - k0);
     const int64_t groups = systole_ceil_div(depth, tile->group);
-    const int64_t panel_bytes = groups * GroupBytes * columns;
+    const int64_t panel_bytes = groups * GroupBytes * tile->columns;
     /* Blocks before this one hold BlockK / group groups of every panel. */
-    const uint8_t *b = w->packed + k0 / tile->group * GroupBytes * columns * w->panels +
-                       first_panel * panel_bytes;
-    for (int64_t t = 0; t < tiles; t++) {
-      const int64_t first = t * rows / tiles;
-      const int64_t count = (t + 1) * rows / tiles - first;
-      tile->pack_a(packed + first * groups * GroupBytes, row_start + first,
-                   of->a + (i0 + first) * of->lda + k0, of->lda, count, depth);
-      /* Every product had 128 a too much; |128 x sum| is at most 2^24. */
-      for (int64_t i = first; i < first + count; i++) {
-        row_start[i] = tile->offset_b ? -128 * row_start[i] : 0;
-      }
-    }
-    /* Few row tiles: all panels in one call, so that short tiles can take several at
-     * once. Many: each panel stays in the first-level cache while all rows pass. */
-    const int64_t step = tiles == 1 ? panels : 1;
-    for (int64_t p = 0; p < panels; p += step) {
-      for (int64_t t = 0; t < tiles; t++) {
-        const int64_t first = t * rows / tiles;
-        const int64_t count = (t + 1) * rows / tiles - first;
-        run_tile(of, (int)count, first_panel + p, step, groups,
-                 packed + first * groups * GroupBytes, b + p * panel_bytes, panel_bytes,
-                 row_start + first, k0 > 0, sums + first * ld + p * columns, ld);
-      }
-    }
-  }
-  if (w->k == 0) {
-    for (int64_t i = 0; i < rows; i++) {
-      memcpy(sums + i * ld, w->column_start + j0, (size_t)width * sizeof *sums);
-    }
-  }
-  if (requantise) {
-    int8_t *out = (int8_t *)of->c + i0 * of->ldc + j0;
-    for (int64_t i = 0; i < rows; i++) {
-      tile->epilogue(out + i * of->ldc, sums + i * ld, j0, width, &w->epilogue);
+    const uint8_t *b = w->packed +
+                       k0 / tile->group * GroupBytes * tile->columns * w->panels +
+                       t.first_panel * panel_bytes;
+    if (depth > 0) pack_rows(&t, k0, depth, groups);
+    for (int64_t p0 = 0; p0 < t.panels; p0 += strip_panels) {
+      run_strip(&t, p0, smaller(p0 + strip_panels, t.panels), k0, groups,
+                b + p0 * panel_bytes);
     }
   }
 }
@@ -312,12 +346,11 @@ static systole_status gemm(const systole_cpu_weights *weights, systole_cpu_room 
   if (threads > 1) {
     /* Dynamic: on a shared machine the threads do not run equally fast. */
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int64_t task = 0; task < tasks; task++)
-      run_task(&of, task, systole_thread_index());
+    for (int64_t i = 0; i < tasks; i++) run_task(&of, i, systole_thread_index());
     return SYSTOLE_OK;
   }
 #endif
-  for (int64_t task = 0; task < tasks; task++) run_task(&of, task, 0);
+  for (int64_t i = 0; i < tasks; i++) run_task(&of, i, 0);
   return SYSTOLE_OK;
 }
 

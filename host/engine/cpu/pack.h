@@ -7,9 +7,8 @@
 
 enum {
   SYSTOLE_PACK_GROUP_BYTES = 4,
-  /* k of one block, a multiple of every tile's group. A panel of B is then 32 KiB.
-   * Measured on a Zen 5 at 512, 1024 and 2048: fewer, longer blocks save passes over C,
-   * and past 1024 that gains nothing more. */
+  /* k of one block, a multiple of every tile's group. A row tile of A is then at most 14
+   * KiB and stays in the first-level cache; fewer, longer blocks save passes over C. */
   SYSTOLE_PACK_BLOCK_K = 1024,
 };
 
