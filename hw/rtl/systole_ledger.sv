@@ -4,7 +4,8 @@
 // category: active; start before the first row; then what the array's left edge waits for
 // (where_i). Cycles after a row are held back until the next row shows that they were not the
 // drain; what is held at the end is the drain.
-// counters_o shows the finished run from two cycles after run_i falls until the next run ends.
+// counters_o shows the finished run from two cycles after run_i falls until the next run ends; the
+// number of dispatched instructions is always that of now.
 `default_nettype none
 
 module systole_ledger #(
@@ -38,7 +39,7 @@ module systole_ledger #(
   logic        holding_q;           // some held_q is not zero
   logic        seen_q;              // a row was issued
   logic [63:0] zero_macs_q, ub_reads_q, ub_writes_q, weight_rows_q, acc_reads_q;
-  logic [63:0] gmem0_reads_q, gmem0_writes_q, gmem1_reads_q, instructions_q; // beats
+  logic [63:0] gmem0_reads_q, gmem0_writes_q, gmem1_reads_q; // beats
 
   always_ff @(posedge clk_i) begin
     if (start_i) begin
@@ -55,7 +56,6 @@ module systole_ledger #(
       gmem0_reads_q  <= '0;
       gmem0_writes_q <= '0;
       gmem1_reads_q  <= '0;
-      instructions_q <= '0;
       for (int i = 0; i < Waits; i++) begin
         wait_q[i] = '0;
         held_q[i] = '0;
@@ -86,16 +86,19 @@ module systole_ledger #(
       if (gmem0_read_i) gmem0_reads_q <= gmem0_reads_q + 64'd1;
       if (gmem0_write_i) gmem0_writes_q <= gmem0_writes_q + 64'd1;
       if (gmem1_read_i) gmem1_reads_q <= gmem1_reads_q + 64'd1;
-      if (instruction_i) instructions_q <= instructions_q + 64'd1;
     end
   end
 
-  // The wide register moves once a run.
+  // The wide register moves once a run; only the instructions are counted in it, so that a host
+  // sees how far a run has come.
+  localparam int InstructionsAt = 64 * systole_pkg::CounterInstructions;
   logic run_q;
   always_ff @(posedge clk_i) begin
     run_q <= run_i;
+    if (start_i) counters_o[InstructionsAt +: 64] <= '0;
+    else if (instruction_i) counters_o[InstructionsAt +: 64] <= counters_o[InstructionsAt +: 64] + 64'd1;
     if (run_q && !run_i)
-      counters_o <= {instructions_q,
+      counters_o[0 +: InstructionsAt] <= {
                      gmem1_reads_q * 64'(AxiBytes), gmem0_writes_q * 64'(AxiBytes), gmem0_reads_q * 64'(AxiBytes),
                      acc_reads_q, weight_rows_q, ub_writes_q, active_q + ub_reads_q, zero_macs_q,
                      wait_q[4], wait_q[3], wait_q[2], wait_q[1], wait_q[0],
