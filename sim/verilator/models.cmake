@@ -76,8 +76,13 @@ endif()
 set(systole_verilator_flags
     --cc --top-module systole --prefix Vsystole --no-timing
     -O3 --x-assign fast --x-initial fast --unroll-count 5
-    -Wno-fatal -Wno-lint -Wno-style -Wno-SYMRSVDWORD
-    -F ${SYSTOLE_RTL_DIR}/systole.f +incdir+${SYSTOLE_RTL_DIR})
+    -Wno-fatal -Wno-lint -Wno-style -Wno-SYMRSVDWORD)
+
+# Functions below are called from tests/, too, where ordinary variables are not seen.
+foreach(variable systole_verilated systole_rtl_files systole_fast_flags systole_model_flags
+                 systole_verilator_flags)
+  set(${variable} ${${variable}} CACHE INTERNAL "")
+endforeach()
 
 # ---- Verilator's run-time library -------------------------------------------------------
 
@@ -102,7 +107,10 @@ endif()
 
 # ---- models -----------------------------------------------------------------------------
 
+# systole_add_model(dim flat debug [RTL folder OUTPUT folder NAME suffix]): tests build other
+# kernels with it, in the folder RTL, whose targets get the suffix.
 function(systole_add_model dim flat debug)
+  cmake_parse_arguments(ARG "" "RTL;OUTPUT;NAME" "" ${ARGN})
   set(name systole_rtl_${dim})
   if(NOT flat)
     string(APPEND name _readable)
@@ -113,27 +121,38 @@ function(systole_add_model dim flat debug)
     list(APPEND runtime systole_rtl_waveform)
   endif()
 
+  set(file ${name})
+  set(rtl ${SYSTOLE_RTL_DIR})
+  set(output ${CMAKE_BINARY_DIR})
+  set(files ${systole_rtl_files})
+  if(ARG_RTL)
+    string(APPEND name _${ARG_NAME})
+    set(rtl ${ARG_RTL})
+    set(output ${ARG_OUTPUT})
+    file(GLOB more CONFIGURE_DEPENDS ${rtl}/*.sv ${rtl}/*.f)
+    list(APPEND files ${more})
+  endif()
+
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
-  set(flags ${systole_verilator_flags} -GDim=${dim} -GFlatArray=${flat})
+  set(flags ${systole_verilator_flags} -F ${rtl}/systole.f +incdir+${rtl} -GDim=${dim} -GFlatArray=${flat})
   if(debug)
     list(APPEND flags --assert --trace-fst)
   else()
     list(APPEND flags -DSYNTHESIS) # without the state that only assertions read
   endif()
   add_custom_command(
-    OUTPUT ${folder}/fast.cpp ${folder}/slow.cpp
+    OUTPUT ${folder}/fast.cpp ${folder}/slow.cpp ${folder}/pins.cpp
     COMMAND ${CMAKE_COMMAND} -E remove_directory ${folder}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
     COMMAND ${SYSTOLE_VERILATOR} ${flags} --Mdir ${folder}
     COMMAND ${CMAKE_COMMAND} -DFOLDER=${folder}
+            -DPINS=${PROJECT_SOURCE_DIR}/sim/verilator/pins.cpp
             -P ${PROJECT_SOURCE_DIR}/sim/verilator/gather.cmake
-    DEPENDS ${systole_rtl_files} ${PROJECT_SOURCE_DIR}/sim/verilator/gather.cmake
+    DEPENDS ${files} ${PROJECT_SOURCE_DIR}/sim/verilator/gather.cmake
     COMMENT "Verilating ${name}"
     VERBATIM)
 
-  # A module's own copy of pins.cpp sees this model's pins.
-  add_library(${name} MODULE ${folder}/fast.cpp ${folder}/slow.cpp
-                             ${PROJECT_SOURCE_DIR}/sim/verilator/pins.cpp)
+  add_library(${name} MODULE ${folder}/fast.cpp ${folder}/slow.cpp ${folder}/pins.cpp)
   set(helpers ${PROJECT_SOURCE_DIR}/sim/verilator/fast_helpers.h)
   set_source_files_properties(${folder}/fast.cpp PROPERTIES
     COMPILE_OPTIONS "-w;-include;${helpers};${systole_fast_flags}" OBJECT_DEPENDS ${helpers})
@@ -157,7 +176,10 @@ function(systole_add_model dim flat debug)
   set_target_properties(${name} PROPERTIES
     PREFIX lib CXX_VISIBILITY_PRESET hidden
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sim/verilator/exports.map
-    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+    OUTPUT_NAME ${file} LIBRARY_OUTPUT_DIRECTORY ${output})
+  if(ARG_RTL)
+    return()
+  endif()
   if(debug AND NOT flat)
     # The slowest to compile and the rarest to be used: only when asked for
     # (cmake --build BUILD --target systole_rtl_DIM_readable_debug).

@@ -1,9 +1,11 @@
 // Clock and pins of the Verilated kernel, behind the C face of systole_rtl.h.
 //
 // One clock cycle is: decide what the memories offer, put it on the kernel's inputs, take
-// what the kernel offers, rising edge, falling edge. The kernel registers all inputs, so
-// its outputs are those of the last edge and one evaluation an edge is enough. An idle
-// memory port costs three comparisons a cycle; everything else here is outside the loop.
+// what the kernel offers, falling edge, rising edge. Between cycles the clock is high.
+// Inputs stand before the falling edge, so that a clock gate that latches there sees
+// them, as on a card. The kernel's outputs come from registers, so one evaluation an edge
+// is enough (the checkers make sure of that). An idle memory port costs three comparisons
+// a cycle; everything else here is outside the loop.
 //
 // The file is compiled once per model; SYSTOLE_RTL_DIM, SYSTOLE_RTL_FLAT and
 // SYSTOLE_RTL_DEBUG come from the build. Widths of the AXI ports follow from the
@@ -92,12 +94,17 @@ class CpuTimer {
   double start_;
 };
 
-// A failure on its way to the C face.
+}  // namespace
+
+// A failure on its way to the C face. (Not in the namespace: members of systole_rtl hold
+// it.)
 struct Failure : std::runtime_error {
   Failure(systole_status s, const std::string &story)
       : std::runtime_error(story), status(s) {}
   systole_status status;
 };
+
+namespace {
 
 std::string text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 std::string text(const char *format, ...) {
@@ -163,6 +170,7 @@ struct systole_rtl {
   void check_control();
   void fail_if_stopped();
   void finish_run();
+  bool advance(uint32_t slice_ms);
   void poll_error();
   uint64_t beats() const {
     return port[0].read_beats + port[0].write_beats + port[1].read_beats;
@@ -174,24 +182,23 @@ struct systole_rtl {
     Vsystole___024root___eval(pins_);
 #endif
   }
-  void settle() {
-    pins_->ap_clk = 0;
-    evaluate();
-  }
 
   Pins *pins_ = nullptr;
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Vsystole> top_;
 
-  int stopped_ = 0;   // the RTL or a checker has found an error; see stop_story_
-  int broken_ = 0;    // an exception left the model half evaluated
-  int running_ = 0;   // started, and done not yet seen
+  int stopped_ = 0;  // the RTL or a checker has found an error; see stop_story_
+  int broken_ = 0;   // an exception left the model half evaluated
+  std::unique_ptr<Failure> wait_failure_;  // why waiting is in vain until reset
+  int running_ = 0;                        // started, and done not yet seen
   std::string said_;  // what the RTL printed since the run began, bounded
   std::string stop_story_;
   uint64_t stall_seed_;
   uint64_t runs_ = 0;
-  uint64_t polled_at_ = 0;   // cycle of the last look at the error register
-  uint64_t beats_seen_ = 0;  // for the silence timer
+  uint64_t polled_at_ = 0;     // cycle of the last look at the error register
+  uint32_t polled_error_ = 0;  // what it said
+  uint64_t polled_beats_ = 0;  // beats at that time
+  uint64_t beats_seen_ = 0;    // for the silence timer
   double last_progress_s_ = 0;
   uint32_t timeout_ms_;
 
@@ -434,14 +441,13 @@ inline void systole_rtl::memory_cycle() {
   }
 }
 
-// The rising and the falling edge. The falling edge does nothing but let the model see
-// the next rising one.
+// The falling edge in the middle of the cycle, then the rising edge that ends it.
 template <bool Traced>
 inline void systole_rtl::edges() {
-  pins_->ap_clk = 1;
+  pins_->ap_clk = 0;
   evaluate();
   if (Traced) dump(0);
-  pins_->ap_clk = 0;
+  pins_->ap_clk = 1;
   evaluate();
   if (Traced) dump(1);
   cycle++;
@@ -493,7 +499,7 @@ void systole_rtl::check() {
                           p.m_axi_gmem0_awvalid << 2 | p.m_axi_gmem0_wvalid << 3 |
                           p.m_axi_gmem0_bready << 4 | p.m_axi_gmem1_arvalid << 5 |
                           p.m_axi_gmem1_rready << 6;
-  settle();
+  evaluate();
   const unsigned after = p.m_axi_gmem0_arvalid | p.m_axi_gmem0_rready << 1 |
                          p.m_axi_gmem0_awvalid << 2 | p.m_axi_gmem0_wvalid << 3 |
                          p.m_axi_gmem0_bready << 4 | p.m_axi_gmem1_arvalid << 5 |
@@ -588,7 +594,7 @@ uint32_t systole_rtl::control_read(uint32_t offset) {
   bool accepted = false, answered = false;
   int response = 0;
   for (int i = 0; i < kControlPatience && !answered; i++) {
-    settle();
+    evaluate();
     const bool take_address = p.s_axi_control_arvalid && p.s_axi_control_arready;
     if (p.s_axi_control_rvalid && accepted) {
       value = p.s_axi_control_rdata;
@@ -628,7 +634,7 @@ void systole_rtl::control_write(uint32_t offset, uint32_t value) {
   bool answered = false;
   int response = 0;
   for (int i = 0; i < kControlPatience && !answered; i++) {
-    settle();
+    evaluate();
     const bool take_address = p.s_axi_control_awvalid && p.s_axi_control_awready;
     const bool take_data = p.s_axi_control_wvalid && p.s_axi_control_wready;
     if (p.s_axi_control_bvalid) {
@@ -689,6 +695,7 @@ void systole_rtl::start(uint64_t program, uint64_t weights, uint64_t activations
   control_write(SYSTOLE_REG_INTERRUPT_ENABLE, 1);
   running_ = 1;
   polled_at_ = cycle;
+  polled_error_ = 0;
   beats_seen_ = beats();
   last_progress_s_ = seconds_of(CLOCK_MONOTONIC);
   control_write(SYSTOLE_REG_CONTROL, 1);
@@ -720,30 +727,49 @@ void systole_rtl::finish_run() {
     if (trace_) {
       // Flushing takes effect at the next change of time.
       trace_->flush();
-      trace_->dump(static_cast<uint64_t>(static_cast<double>(cycle) * 1e6 / clock_mhz));
+      trace_->dump(
+          static_cast<uint64_t>((static_cast<double>(cycle) + 0.25) * 1e6 / clock_mhz));
     }
     check_trace_file();
   }
 #endif
 }
 
-// A memory that never answers leaves the kernel busy with this cause; waiting is then in
-// vain.
+// A memory that never answers leaves the kernel busy, with the cause in its error
+// register: ErrorMemory, or another one when the run had failed before and now cannot
+// drain. Waiting is then in vain. The second kind is believed when two looks in a row see
+// it and no data moves.
 void systole_rtl::poll_error() {
   polled_at_ = cycle;
   const uint32_t error = control_read(SYSTOLE_REG_ERROR_CODE);
-  if ((error & 0xFF) != SYSTOLE_ERROR_MEMORY || pins_->__SYM__interrupt) return;
+  const uint32_t code = error & 0xFF;
+  const bool stuck = code != 0 && error == polled_error_ && beats() == polled_beats_;
+  polled_error_ = error;
+  polled_beats_ = beats();
+  if (pins_->__SYM__interrupt || (code != SYSTOLE_ERROR_MEMORY && !stuck)) return;
   const uint32_t index = control_read(SYSTOLE_REG_ERROR_INDEX);
   throw Failure(
       SYSTOLE_ERR_TIMEOUT,
-      text("the memory does not answer (instruction %u, unit %u): the kernel stays busy "
-           "after %" PRIu64 " cycles and must be reset",
-           index, error >> 8 & 0xFF, cycle));
+      text("the memory does not answer (error code %u, unit %u, instruction %u): the "
+           "kernel stays busy and must be reset",
+           code, error >> 8 & 0xFF, index));
 }
 
+// A failure stays until reset; registers can still be read unless the RTL itself has
+// stopped.
 bool systole_rtl::wait(uint32_t slice_ms) {
   CpuTimer timer(cpu_seconds);
   fail_if_stopped();
+  if (wait_failure_) throw *wait_failure_;
+  try {
+    return advance(slice_ms);
+  } catch (const Failure &failure) {
+    wait_failure_ = std::make_unique<Failure>(failure);
+    throw;
+  }
+}
+
+bool systole_rtl::advance(uint32_t slice_ms) {
   if (!running_) return true;
   const double begin = seconds_of(CLOCK_MONOTONIC);
   const double deadline = begin + 1e-3 * slice_ms;
@@ -776,6 +802,7 @@ void systole_rtl::pulse_reset() {
   Pins &p = *pins_;
   stopped_ = 0;
   running_ = 0;
+  wait_failure_.reset();
   said_.clear();
   stop_story_.clear();
   context_->gotError(false);
@@ -792,6 +819,7 @@ void systole_rtl::pulse_reset() {
   for (auto &checker : checker_) systole_axi_checker_reset(&checker);
   systole_axi_lite_checker_init(&control_checker_, "s_axi_control");
   p.ap_rst_n = 0;
+  evaluate();  // the checkers shall not take this for an output that follows an input
   // The memories stand still: an address that is still up when reset begins is not taken.
   for (int i = 0; i < kResetCycles; i++) {
     if (checked_) check();
@@ -804,7 +832,10 @@ void systole_rtl::pulse_reset() {
 }
 
 void systole_rtl::reset() {
-  if (broken_) build();
+  if (broken_) {
+    stopped_ = 0;
+    build();
+  }
   pulse_reset();
 }
 
@@ -879,7 +910,7 @@ void systole_rtl::check_trace_file() {
   }
 }
 
-// half 0: after the rising edge of this cycle, 1: after the falling edge.
+// half 0: after the falling edge of this cycle, 1: after the rising edge that ends it.
 void systole_rtl::dump(int half) {
   if (!trace_) return;
   const uint64_t age = cycle - trace_origin_;
@@ -890,7 +921,7 @@ void systole_rtl::dump(int half) {
   }
   const double period_ps = 1e6 / clock_mhz;
   trace_->dump(
-      static_cast<uint64_t>((static_cast<double>(cycle) + 0.5 * half) * period_ps));
+      static_cast<uint64_t>((static_cast<double>(cycle) + 0.5 + 0.5 * half) * period_ps));
 }
 
 #else

@@ -1,0 +1,2 @@
+../../../hw/rtl/systole_pkg.sv
+systole.sv
