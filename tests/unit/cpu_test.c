@@ -1,19 +1,26 @@
 /* Every CPU kernel that this machine can run against the plain product, and the engine
  * around them. */
 #include <criterion/criterion.h>
-#include <omp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/cpu/kernel.h"
 #include "engine/cpu/pack.h"
+#include "engine/cpu/pool.h"
 #include "engine/cpu/tile.h"
 #include "engine/engine.h"
 #include "product.h"
 #include "shapes.h"
 #include "support/clock.h"
 #include "support/random.h"
+
+/* Of OpenMP, there when oneDNN is. */
+int omp_get_max_threads(void) __attribute__((weak));
+static int openmp_threads(void) {
+  return omp_get_max_threads != NULL ? omp_get_max_threads() : 0;
+}
 
 static const systole_engine_ops *const cpu = &systole_engine_cpu;
 
@@ -147,15 +154,14 @@ static void empty(const systole_cpu_kernel *kernel) {
 Test(kernels, empty_products) { each_kernel(empty); }
 
 static void threads(const systole_cpu_kernel *kernel) {
-  const int before = omp_get_max_threads();
+  const int before = openmp_threads();
   for (int count = 1; count <= 5; count++) {
     /* Large enough that all are used (blocked.c: 2^20 MACs each). */
     product(kernel, count, 170, 300, 160, 1, SYSTOLE_VALUES_RANDOM);
     product(kernel, count, 1, 4000, 400, 0, SYSTOLE_VALUES_RANDOM);
     product(kernel, count, 4000, 2, 400, 0, SYSTOLE_VALUES_RANDOM);
   }
-  cr_assert_eq(omp_get_max_threads(), before, "%s left OpenMP's count changed",
-               kernel->name);
+  cr_assert_eq(openmp_threads(), before, "%s left OpenMP's count changed", kernel->name);
 }
 Test(kernels, any_number_of_threads) { each_kernel(threads); }
 
@@ -309,6 +315,83 @@ Test(packing, panels_hold_groups_of_k) {
   systole_pack_b((uint8_t *)words, 2, 0, 16, b, 40, 6, 16);
   cr_expect_eq(words[2 * 15 + 1], b[40 + 15]);
   cr_expect_eq(words[2 * 32 + 2 * 3 + 1], b[5 * 40 + 3]);
+}
+
+/* ---- threads
+ * --------------------------------------------------------------------------- */
+
+typedef struct tally {
+  atomic_int done[1000]; /* times each task was run */
+  atomic_int inside[8];  /* calls under way with each thread's number */
+  atomic_int wrong;
+  int threads;
+} tally;
+
+static void count_task(void *user, int64_t task, int thread) {
+  tally *t = user;
+  if (thread < 0 || thread >= t->threads) {
+    atomic_fetch_add(&t->wrong, 1);
+    return;
+  }
+  if (atomic_fetch_add(&t->inside[thread], 1) != 0) atomic_fetch_add(&t->wrong, 1);
+  atomic_fetch_add(&t->done[task], 1);
+  for (volatile int i = 0; i < 50; i++) {
+  }
+  atomic_fetch_sub(&t->inside[thread], 1);
+}
+
+Test(pool, does_every_task_once) {
+  for (int size = 1; size <= 6; size++) {
+    systole_pool *pool = NULL;
+    cr_assert_eq(systole_pool_create(&pool, size), SYSTOLE_OK);
+    for (int turn = 0; turn < 300; turn++) {
+      /* On the stack, so that a thread that came late would spoil the next turn. */
+      tally t;
+      memset(&t, 0, sizeof t);
+      const int asked = 1 + turn % 8;
+      const int64_t tasks = turn * 7 % 200;
+      t.threads = asked < size ? asked : size;
+      systole_pool_run(pool, asked, tasks, count_task, &t);
+      cr_assert_eq(atomic_load(&t.wrong), 0, "%d threads, turn %d", size, turn);
+      for (int64_t i = 0; i < 1000; i++) {
+        cr_assert_eq(atomic_load(&t.done[i]), i < tasks, "%d threads, turn %d, task %d",
+                     size, turn, (int)i);
+      }
+    }
+    systole_pool_free(pool);
+  }
+  systole_pool_free(NULL);
+  cr_expect_geq(systole_pool_cpus(), 1);
+}
+
+static void wait_for_another(void *user, int64_t task, int thread) {
+  (void)thread;
+  atomic_int *there = user;
+  if (task >= 2) return;
+  atomic_fetch_add(there, 1);
+  const double until = systole_wall_seconds() + 20;
+  while (atomic_load(there) < 2 && systole_wall_seconds() < until) {
+  }
+}
+
+/* Two tasks that each wait until the other has begun: one thread alone would never end.
+ */
+Test(pool, really_works_at_once) {
+  systole_pool *pool = NULL;
+  cr_assert_eq(systole_pool_create(&pool, 2), SYSTOLE_OK);
+  for (int turn = 0; turn < 20; turn++) {
+    atomic_int there = 0;
+    const double start = systole_wall_seconds();
+    systole_pool_run(pool, 2, 2, wait_for_another, &there);
+    cr_assert_lt(systole_wall_seconds() - start, 19.0, "the second thread never came");
+    if (turn % 5 == 0) {
+      /* Let the worker go to sleep. */
+      const double until = systole_wall_seconds() + 0.005;
+      while (systole_wall_seconds() < until) {
+      }
+    }
+  }
+  systole_pool_free(pool);
 }
 
 /* ---- choice of a kernel

@@ -6,9 +6,9 @@
 
 #include "engine/epilogue.h"
 #include "pack.h"
+#include "pool.h"
 #include "support/error.h"
 #include "support/memory.h"
-#include "threads.h"
 
 enum {
   GroupBytes = SYSTOLE_PACK_GROUP_BYTES,
@@ -36,6 +36,7 @@ struct systole_cpu_weights {
 };
 
 struct systole_cpu_room {
+  systole_pool *pool;
   const systole_cpu_tile *tile;
   int threads;
   size_t a_bytes; /* of one thread */
@@ -121,6 +122,7 @@ done:
 
 static void room_free(systole_cpu_room *room) {
   if (room == NULL) return;
+  systole_pool_free(room->pool);
   systole_release(room->sums);
   systole_release(room->a);
   free(room);
@@ -144,6 +146,7 @@ static systole_status room_create(systole_cpu_room **out,
                               (uint64_t)TaskRows * TaskColumns * sizeof(int32_t),
                               "the threads' sums");
   }
+  if (status == SYSTOLE_OK) status = systole_pool_create(&room->pool, threads);
   if (status != SYSTOLE_OK) {
     room_free(room);
     return status;
@@ -262,7 +265,9 @@ static void run_strip(const task *t, int64_t p0, int64_t p1, int64_t k0, int64_t
   }
 }
 
-static void run_task(const product *of, int64_t index, int thread) {
+/* The body of the pool: `user` is the product. */
+static void run_task(void *user, int64_t index, int thread) {
+  const product *of = user;
   const systole_cpu_weights *w = of->weights;
   const systole_cpu_tile *tile = w->tile;
   task t = {.of = of};
@@ -340,17 +345,7 @@ static systole_status gemm(const systole_cpu_weights *weights, systole_cpu_room 
   if (macs < (double)threads * MacsPerThread) threads = 1 + (int)(macs / MacsPerThread);
   split(&of, threads);
   const int64_t tasks = of.row_tasks * of.column_tasks;
-  if (tasks < threads) threads = (int)tasks;
-
-#if SYSTOLE_HAVE_OPENMP
-  if (threads > 1) {
-    /* Dynamic: on a shared machine the threads do not run equally fast. */
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int64_t i = 0; i < tasks; i++) run_task(&of, i, systole_thread_index());
-    return SYSTOLE_OK;
-  }
-#endif
-  for (int64_t i = 0; i < tasks; i++) run_task(&of, i, 0);
+  systole_pool_run(room->pool, threads, tasks, run_task, &of);
   return SYSTOLE_OK;
 }
 

@@ -9,9 +9,9 @@
 #include "kernel.h"
 #include "onednn.h"
 #include "peak.h"
+#include "pool.h"
 #include "support/clock.h"
 #include "support/error.h"
-#include "threads.h"
 #include "tile.h"
 
 enum {
@@ -49,7 +49,7 @@ static void list(void (*add)(void *user, const systole_device_info *info), void 
   char needs[160];
   const systole_cpu_kernel *best = systole_cpu_kernel_best();
   (void)snprintf(about, sizeof about, "this CPU, int8 by %s, up to %d threads",
-                 best != NULL ? best->name : "nothing", systole_threads_available());
+                 best != NULL ? best->name : "nothing", systole_pool_cpus());
   add_row(add, user, "cpu", about,
           best != NULL ? "" : "no memory is left for its self-test");
 
@@ -123,9 +123,7 @@ static systole_status open_engine(systole_engine **out, const char *name,
   systole_engine *engine = calloc(1, sizeof *engine);
   if (engine == NULL) return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory is left");
   engine->kernel = kernel;
-  engine->threads = !SYSTOLE_HAVE_OPENMP ? 1
-                    : asked > 0          ? asked
-                                         : systole_threads_available();
+  engine->threads = asked > 0 ? asked : systole_pool_cpus();
   status = kernel->room_create(&engine->room, kernel, engine->threads);
   if (status != SYSTOLE_OK) goto done;
 

@@ -1,11 +1,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "peak.h"
 
-#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <time.h>
 
-#include "threads.h"
+#include "pool.h"
 
 static double thread_seconds(void) {
   struct timespec now;
@@ -35,15 +35,28 @@ static double thread_peak(const systole_cpu_tile *tile) {
   return best;
 }
 
+typedef struct measurement {
+  const systole_cpu_tile *tile;
+  double *gops; /* of each task */
+} measurement;
+
+static void measure(void *user, int64_t task, int thread) {
+  (void)thread;
+  const measurement *m = user;
+  m->gops[task] = thread_peak(m->tile);
+}
+
 double systole_cpu_peak_gops(const systole_cpu_tile *tile, int threads) {
   if (tile == NULL || tile->peak == NULL) return 0;
   double sum = 0;
-#if SYSTOLE_HAVE_OPENMP
-#pragma omp parallel num_threads(threads) reduction(+ : sum)
-  sum += thread_peak(tile);
-#else
-  (void)threads;
-  sum = thread_peak(tile);
-#endif
+  systole_pool *pool = NULL;
+  double *gops = calloc((size_t)threads, sizeof *gops);
+  if (gops != NULL && systole_pool_create(&pool, threads) == SYSTOLE_OK) {
+    measurement m = {tile, gops};
+    systole_pool_run(pool, threads, threads, measure, &m);
+    for (int i = 0; i < threads; i++) sum += gops[i];
+  }
+  systole_pool_free(pool);
+  free(gops);
   return sum;
 }
