@@ -223,9 +223,9 @@ static void pack_rows(task *t, int64_t k0, int64_t depth, int64_t groups) {
     const int64_t count = row_of_tile(t, r + 1) - first;
     tile->pack_a(t->a + first * groups * GroupBytes, t->row_start + first,
                  t->of->a + (t->i0 + first) * t->of->lda + k0, t->of->lda, count, depth);
-    /* Every product had 128 a too much; |128 x sum| is at most 2^24. */
+    /* With b + 128, every product has 128 a too much; |128 x sum| is at most 2^24. */
     for (int64_t i = first; i < first + count; i++) {
-      t->row_start[i] = tile->offset_b ? -128 * t->row_start[i] : 0;
+      t->row_start[i] *= -128; /* 0 where B has no offset */
     }
   }
 }
@@ -309,7 +309,7 @@ static void run_task(void *user, int64_t index, int thread) {
 static void split(product *of, int threads) {
   const systole_cpu_weights *w = of->weights;
   const systole_cpu_tile *tile = w->tile;
-  const int64_t most_rows = TaskRows / tile->rows * tile->rows;
+  const int64_t most_rows = TaskRows - TaskRows % tile->rows;
   const int64_t most_panels = TaskColumns / tile->columns;
   int64_t row_tasks = systole_ceil_div(of->m, most_rows);
   int64_t column_tasks = systole_ceil_div(w->panels, most_panels);
@@ -317,14 +317,13 @@ static void split(product *of, int threads) {
   while (row_tasks * column_tasks < wanted) {
     const int64_t rows = systole_ceil_div(of->m, row_tasks);
     const int64_t panels = systole_ceil_div(w->panels, column_tasks);
-    if (rows >= panels * tile->columns && rows > tile->rows) {
-      row_tasks++;
-    } else if (panels > 1) {
-      column_tasks++;
-    } else if (rows > tile->rows) {
+    const int rows_split = rows > tile->rows;
+    const int panels_split = panels > 1;
+    if (!rows_split && !panels_split) break;
+    if (rows_split && (rows >= panels * tile->columns || !panels_split)) {
       row_tasks++;
     } else {
-      break;
+      column_tasks++;
     }
   }
   of->task_rows = systole_ceil_div(of->m, row_tasks);
@@ -357,7 +356,7 @@ static int usable(const systole_cpu_kernel *kernel, const char **why) {
 
 #define BLOCKED_KERNEL(id, title)                  \
   const systole_cpu_kernel systole_kernel_##id = { \
-      .name = title,                               \
+      .name = (title),                             \
       .usable = usable,                            \
       .room_create = room_create,                  \
       .room_free = room_free,                      \

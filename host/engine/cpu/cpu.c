@@ -118,7 +118,7 @@ static systole_status open_engine(systole_engine **out, const char *name,
   }
   const systole_cpu_kernel *kernel = NULL;
   systole_status status = choose_kernel(&kernel, name);
-  if (status != SYSTOLE_OK) return status;
+  if (status != SYSTOLE_OK || kernel == NULL) return status;
 
   systole_engine *engine = calloc(1, sizeof *engine);
   if (engine == NULL) return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory is left");
@@ -210,7 +210,7 @@ static systole_status gemm(const systole_engine_weights *weights, int64_t m,
         engine->progress(engine->progress_user, (uint64_t)(i + rows) * per_row,
                          (uint64_t)m * per_row) != 0) {
       status = systole_fail(SYSTOLE_ERR_INTERRUPTED, "stopped after %lld of %lld rows",
-                            (long long)(i + rows), (long long)m);
+                            (long long)i + rows, (long long)m);
     }
   }
   stats->seconds = systole_wall_seconds() - start;

@@ -31,10 +31,10 @@ void systole_pack_a(uint8_t *to, int32_t *row_sum, int group, const int8_t *a,
 
 #if SYSTOLE_X86
 /* Four whole rows of 16 columns. SSE2, which every x86-64 CPU has. */
-static void interleave_bytes(uint8_t *to, const int8_t *b, int64_t ldb, int columns,
+static void interleave_bytes(uint8_t *to, const int8_t *b, int64_t ldb, int64_t columns,
                              uint8_t flip) {
   const __m128i mask = _mm_set1_epi8((char)flip);
-  for (int j = 0; j < columns; j += 16) {
+  for (int64_t j = 0; j < columns; j += 16) {
     __m128i row[4];
     for (int r = 0; r < 4; r++) {
       row[r] = _mm_loadu_si128((const __m128i *)(const void *)(b + r * ldb + j));
@@ -53,8 +53,8 @@ static void interleave_bytes(uint8_t *to, const int8_t *b, int64_t ldb, int colu
 }
 
 /* Two whole rows of 8 columns, widened to int16. */
-static void interleave_words(uint8_t *to, const int8_t *b, int64_t ldb, int columns) {
-  for (int j = 0; j < columns; j += 8) {
+static void interleave_words(uint8_t *to, const int8_t *b, int64_t ldb, int64_t columns) {
+  for (int64_t j = 0; j < columns; j += 8) {
     const __m128i bytes0 = _mm_loadl_epi64((const __m128i *)(const void *)(b + j));
     const __m128i bytes1 = _mm_loadl_epi64((const __m128i *)(const void *)(b + ldb + j));
     const __m128i row0 = _mm_srai_epi16(_mm_unpacklo_epi8(bytes0, bytes0), 8);
@@ -66,7 +66,7 @@ static void interleave_words(uint8_t *to, const int8_t *b, int64_t ldb, int colu
 }
 
 /* Packs the whole groups of a whole panel; returns how many rows of B that were. */
-static int64_t interleave(uint8_t *to, int group, uint8_t flip, int columns,
+static int64_t interleave(uint8_t *to, int64_t group, uint8_t flip, int64_t columns,
                           const int8_t *b, int64_t ldb, int64_t depth) {
   if (columns % (group == 4 ? 16 : 8) != 0) return 0;
   int64_t k = 0;
@@ -81,7 +81,7 @@ static int64_t interleave(uint8_t *to, int group, uint8_t flip, int columns,
   return k;
 }
 #else
-static int64_t interleave(uint8_t *to, int group, uint8_t flip, int columns,
+static int64_t interleave(uint8_t *to, int64_t group, uint8_t flip, int64_t columns,
                           const int8_t *b, int64_t ldb, int64_t depth) {
   (void)to, (void)group, (void)flip, (void)columns, (void)b, (void)ldb, (void)depth;
   return 0;

@@ -25,7 +25,7 @@ typedef struct systole_cpu_tile {
   int (*supported)(void);
 
   /* Packs rows x depth of A, rows <= this->rows, as systole_pack_a does; may read up to
-   * 64 bytes past the end of `to`. row_sum is left alone when offset_b is 0. */
+   * 64 bytes past the end of `to`. row_sum is 0 where offset_b is. */
   void (*pack_a)(uint8_t *to, int32_t *row_sum, const int8_t *a, int64_t lda,
                  int64_t rows, int64_t depth);
 

@@ -22,7 +22,8 @@
 #define TILE_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-enum { TILE_COLUMNS = 2 * TILE_LANES };
+/* A panel is two vectors wide; of each group it has this many bytes. */
+enum { TILE_COLUMNS = 2 * TILE_LANES, TILE_VECTOR_BYTES = 4 * TILE_LANES };
 
 static inline __attribute__((always_inline)) TILE_TARGET TILE_VECTOR
 tile_broadcast(const uint8_t *group) {
@@ -33,39 +34,40 @@ tile_broadcast(const uint8_t *group) {
 
 /* `rows` and `vectors` are constants at every call, so that the sums become registers. */
 static inline __attribute__((always_inline)) TILE_TARGET void tile_block(
-    const int rows, const int vectors, int64_t groups, const uint8_t *a, const uint8_t *b,
-    int64_t panel_bytes, const int32_t *row_start, const int32_t *column_start,
-    int accumulate, int32_t *c, int64_t ldc) {
+    const int64_t rows, const int64_t vectors, int64_t groups, const uint8_t *a,
+    const uint8_t *b, int64_t panel_bytes, const int32_t *row_start,
+    const int32_t *column_start, int accumulate, int32_t *c, int64_t ldc) {
   TILE_VECTOR sum[TILE_SUMS];
   TILE_VECTOR vb[TILE_SUMS];
   TILE_UNROLL
-  for (int i = 0; i < rows; i++) {
+  for (int64_t i = 0; i < rows; i++) {
     const TILE_VECTOR row = TILE_SPLAT(row_start[i]);
     TILE_UNROLL
-    for (int v = 0; v < vectors; v++) {
+    for (int64_t v = 0; v < vectors; v++) {
       /* C is needed at the end; it comes from far while the sums are made. */
       __builtin_prefetch(c + i * ldc + v * TILE_LANES, 1);
       sum[i * vectors + v] = row;
     }
   }
+  const int64_t panel_group_bytes = (int64_t)2 * TILE_VECTOR_BYTES;
   for (int64_t g = 0; g < groups; g++) {
     TILE_UNROLL
-    for (int v = 0; v < vectors; v++) {
-      vb[v] = TILE_LOAD(b + (v / 2) * panel_bytes + (v % 2) * (4 * TILE_LANES));
+    for (int64_t v = 0; v < vectors; v++) {
+      vb[v] = TILE_LOAD(b + (v / 2) * panel_bytes + (v % 2) * TILE_VECTOR_BYTES);
     }
     TILE_UNROLL
-    for (int i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < rows; i++) {
       const TILE_VECTOR va = tile_broadcast(a + 4 * i);
       TILE_UNROLL
-      for (int v = 0; v < vectors; v++) TILE_DOT(sum[i * vectors + v], vb[v], va);
+      for (int64_t v = 0; v < vectors; v++) TILE_DOT(sum[i * vectors + v], vb[v], va);
     }
     a += 4 * rows;
-    b += 4 * TILE_COLUMNS;
+    b += panel_group_bytes;
   }
   TILE_UNROLL
-  for (int i = 0; i < rows; i++) {
+  for (int64_t i = 0; i < rows; i++) {
     TILE_UNROLL
-    for (int v = 0; v < vectors; v++) {
+    for (int64_t v = 0; v < vectors; v++) {
       int32_t *to = c + i * ldc + v * TILE_LANES;
       const int32_t *start = accumulate ? to : column_start + v * TILE_LANES;
       TILE_STORE(to, TILE_ADD(TILE_LOAD(start), sum[i * vectors + v]));
@@ -74,23 +76,29 @@ static inline __attribute__((always_inline)) TILE_TARGET void tile_block(
 }
 
 /* One function per number of rows: inside, everything is constant. */
-#define TILE_FUNCTION(ROWS)                                                              \
-  static TILE_TARGET void tile_rows_##ROWS(                                              \
-      int64_t panels, int64_t groups, const uint8_t *a, const uint8_t *b,                \
-      int64_t panel_bytes, const int32_t *row_start, const int32_t *column_start,        \
-      int accumulate, int32_t *c, int64_t ldc) {                                         \
-    enum { Fit = TILE_SUMS / (2 * ROWS), Wide = Fit >= 4 ? 4 : Fit >= 2 ? 2 : 1 };       \
-    int64_t p = 0;                                                                       \
-    for (; p + Wide <= panels; p += Wide) {                                              \
-      tile_block(ROWS, 2 * Wide, groups, a, b + p * panel_bytes, panel_bytes, row_start, \
-                 column_start + p * TILE_COLUMNS, accumulate, c + p * TILE_COLUMNS,      \
-                 ldc);                                                                   \
-    }                                                                                    \
-    for (; p < panels; p++) {                                                            \
-      tile_block(ROWS, 2, groups, a, b + p * panel_bytes, panel_bytes, row_start,        \
-                 column_start + p * TILE_COLUMNS, accumulate, c + p * TILE_COLUMNS,      \
-                 ldc);                                                                   \
-    }                                                                                    \
+#define TILE_FUNCTION(ROWS)                                                             \
+  static TILE_TARGET void tile_rows_##ROWS(                                             \
+      int64_t panels, int64_t groups, const uint8_t *a, const uint8_t *b,               \
+      int64_t panel_bytes, const int32_t *row_start, const int32_t *column_start,       \
+      int accumulate, int32_t *c, int64_t ldc) {                                        \
+    enum {                                                                              \
+      Fit = TILE_SUMS / (2 * (ROWS)),                                                   \
+      Wide = Fit >= 4   ? 4                                                             \
+             : Fit >= 2 ? 2                                                             \
+                        : 1, /* panels at once */                                       \
+      Vectors = 2 * Wide,                                                               \
+    };                                                                                  \
+    int64_t p = 0;                                                                      \
+    for (; p + Wide <= panels; p += Wide) {                                             \
+      tile_block(ROWS, Vectors, groups, a, b + p * panel_bytes, panel_bytes, row_start, \
+                 column_start + p * TILE_COLUMNS, accumulate, c + p * TILE_COLUMNS,     \
+                 ldc);                                                                  \
+    }                                                                                   \
+    for (; p < panels; p++) {                                                           \
+      tile_block(ROWS, 2, groups, a, b + p * panel_bytes, panel_bytes, row_start,       \
+                 column_start + p * TILE_COLUMNS, accumulate, c + p * TILE_COLUMNS,     \
+                 ldc);                                                                  \
+    }                                                                                   \
   }
 
 typedef void tile_function(int64_t panels, int64_t groups, const uint8_t *a,
@@ -114,7 +122,8 @@ tile_four_groups(const int8_t *row) {
 static TILE_TARGET void tile_pack_a(uint8_t *to, int32_t *row_sum, const int8_t *a,
                                     int64_t lda, int64_t rows, int64_t depth) {
   const int64_t step = rows * SYSTOLE_PACK_GROUP_BYTES;
-  const int64_t whole = depth / (4 * TILE_GROUP) * 4; /* groups in whole squares */
+  const int64_t square = (int64_t)4 * TILE_GROUP;
+  const int64_t whole = depth / square * 4; /* groups in whole squares */
   const int64_t groups = (depth + TILE_GROUP - 1) / TILE_GROUP;
   int64_t i = 0;
   for (; i + 4 <= rows; i += 4) {
@@ -137,7 +146,7 @@ static TILE_TARGET void tile_pack_a(uint8_t *to, int32_t *row_sum, const int8_t 
       _mm_storeu_si128((__m128i *)(void *)(place + 3 * step),
                        _mm_unpackhi_epi64(high01, high23));
       place += 4 * step;
-      row += 4 * TILE_GROUP;
+      row += square;
     }
   }
   for (; i < rows; i++) {
@@ -166,7 +175,7 @@ static TILE_TARGET void tile_pack_a(uint8_t *to, int32_t *row_sum, const int8_t 
   TILE_STORE(lanes, sum);
   memcpy(row_sum, lanes, (size_t)rows * sizeof *row_sum);
 #else
-  (void)row_sum;
+  memset(row_sum, 0, (size_t)rows * sizeof *row_sum);
 #endif
 }
 

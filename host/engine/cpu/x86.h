@@ -26,9 +26,9 @@
 /* The table of a tile that cannot be compiled here: it can be named and never runs. */
 #define SYSTOLE_TILE_ABSENT(table, title, with, condition) \
   static int supported(void) { return 0; }                 \
-  const systole_cpu_tile table = {.name = title,           \
-                                  .instruction = with,     \
-                                  .needs = condition,      \
+  const systole_cpu_tile table = {.name = (title),         \
+                                  .instruction = (with),   \
+                                  .needs = (condition),    \
                                   .rows = 1,               \
                                   .columns = 1,            \
                                   .group = 4,              \
