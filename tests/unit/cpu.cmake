@@ -3,3 +3,4 @@
 systole_add_test(unit_epilogue SOURCES epilogue_test.c LIBS systole_internal LABELS unit)
 systole_add_test(unit_cpu SOURCES cpu_test.c LIBS systole_internal systole_test_support LABELS unit)
 systole_add_test(unit_energy SOURCES energy_test.c LIBS systole_internal LABELS unit)
+target_compile_definitions(unit_energy PRIVATE SYSTOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -712,3 +712,27 @@ Test(coefficients, are_complete) {
   cr_expect_gt(published, 5);
   cr_expect_not_null(strstr(systole_energy_technology(), "45 nm"));
 }
+
+/* docs/energy.md shows the same figures. */
+static int document_has(const char *line) {
+  static char text[1 << 16];
+  FILE *file = fopen(SYSTOLE_SOURCE_DIR "/docs/energy.md", "r");
+  cr_assert_not_null(file, "docs/energy.md is missing");
+  const size_t bytes = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  cr_assert_lt(bytes, sizeof text - 1);
+  text[bytes] = '\0';
+  return strstr(text, line) != NULL;
+}
+
+Test(coefficients, stand_in_the_documentation) {
+  size_t count = 0;
+  const systole_energy_coefficient *all = systole_energy_coefficients(&count);
+  char line[1024];
+  for (size_t i = 0; i < count; i++) {
+    snprintf(line, sizeof line, "| `%s` | %s | %g | %g | %g | %s | %s |\n", all[i].name,
+             all[i].unit, all[i].low, all[i].nominal, all[i].high, all[i].kind,
+             all[i].source);
+    cr_expect(document_has(line), "docs/energy.md lacks: %s", line);
+  }
+}
