@@ -72,6 +72,7 @@ constexpr uint32_t kDefaultTimeoutMs = 120000;
 constexpr int kResetCycles = 16;  // what AXI recommends at least (PG059)
 constexpr int kControlPatience =
     1000;  // cycles until the control port must have answered
+constexpr uint64_t kTraceTemporaryBytes = 16 << 20;
 constexpr uint64_t kTraceRoomBytes = 1 << 20;
 constexpr uint64_t kTimeCheckCycles = 256;
 constexpr uint64_t kErrorPollCycles = 65536;
@@ -858,6 +859,16 @@ void systole_rtl::open_trace() {
     throw Failure(SYSTOLE_ERR_IO,
                   text("cannot write the waveform %s: it is not a regular file",
                        trace_path_.c_str()));
+  }
+  // The writer maps temporary files there, and a full disk under a mapping ends the
+  // process.
+  struct statvfs room;
+  if (statvfs(P_tmpdir, &room) == 0 &&
+      static_cast<uint64_t>(room.f_bavail) * room.f_frsize < kTraceTemporaryBytes) {
+    throw Failure(SYSTOLE_ERR_IO,
+                  text("cannot write the waveform %s: its temporary files need %" PRIu64
+                       " bytes in %s, and less is free",
+                       trace_path_.c_str(), kTraceTemporaryBytes, P_tmpdir));
   }
   trace_ = std::make_unique<VerilatedFstC>();
   trace_->set_time_unit("1ps");

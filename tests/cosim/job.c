@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "program/instruction.h"
+#include "support/memory.h"
 #include "support/random.h"
 
 enum { INSTRUCTIONS = 6 };
@@ -19,6 +20,11 @@ systole_device_options job_options(void) {
   systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
   options.check_protocol = 1;
   return options;
+}
+
+/* Of A in device memory, up to where the results begin. */
+static uint64_t operand_bytes(const job *j) {
+  return systole_round_up((uint64_t)j->rows * (uint64_t)j->dim, SYSTOLE_BLOCK_ALIGN);
 }
 
 static void write_program(const job *j, systole_instruction *p) {
@@ -42,7 +48,7 @@ static void write_program(const job *j, systole_instruction *p) {
   SYSTOLE_SET(&p[3], ACTIVATE_ROWS1, 1);
   p[4] = systole_instruction_make(SYSTOLE_OP_STORE, 0, 0);
   SYSTOLE_SET(&p[4], COPY_RAW, 1);
-  SYSTOLE_SET(&p[4], COPY_OFFSET, (int64_t)j->rows * j->dim);
+  SYSTOLE_SET(&p[4], COPY_OFFSET, (int64_t)operand_bytes(j));
   SYSTOLE_SET(&p[4], COPY_ROWS, j->rows);
   SYSTOLE_SET(&p[4], COPY_LINES, 1);
   SYSTOLE_SET(&p[4], COPY_BLOCKS, 1);
@@ -89,7 +95,8 @@ job job_open(const char *what, const systole_device_options *options, uint32_t r
   MUST(systole_card_rtl.alloc(j.card, SYSTOLE_PORT_GMEM1, sizeof program,
                               &j.launch.program));
   MUST(systole_card_rtl.alloc(j.card, SYSTOLE_PORT_GMEM1, w_bytes, &j.launch.weights));
-  MUST(systole_card_rtl.alloc(j.card, SYSTOLE_PORT_GMEM0, a_bytes + job_result_bytes(&j),
+  MUST(systole_card_rtl.alloc(j.card, SYSTOLE_PORT_GMEM0,
+                              operand_bytes(&j) + job_result_bytes(&j),
                               &j.launch.activations));
   j.launch.instructions = INSTRUCTIONS;
   MUST(systole_card_rtl.write(j.card, SYSTOLE_PORT_GMEM1, j.launch.program, program,
@@ -109,9 +116,7 @@ void job_close(job *j) {
   free(j->expected);
 }
 
-uint64_t job_results(const job *j) {
-  return j->launch.activations + (uint64_t)j->rows * (uint64_t)j->dim;
-}
+uint64_t job_results(const job *j) { return j->launch.activations + operand_bytes(j); }
 
 uint64_t job_result_bytes(const job *j) {
   return (uint64_t)j->rows * (uint64_t)j->dim * sizeof(int32_t);

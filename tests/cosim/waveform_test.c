@@ -6,9 +6,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fstapi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,6 +175,23 @@ Test(waveform, none_is_written_unasked) {
   job_close(&j);
   cr_assert_eq(stat(path, &info), 0);
   cr_expect_eq(info.st_size, 0);
+  (void)unlink(path);
+}
+
+/* A limit on the size of files stands for a full disk. It also holds for the writer's
+ * temporary files, which need less than a mebibyte; the waveform is about three. */
+Test(waveform, a_full_disk_is_noticed_when_the_run_ends) {
+  char path[256];
+  const struct rlimit limit = {1 << 20, 1 << 20};
+  systole_device_options options = job_options();
+  temporary_path(path, sizeof path);
+  options.trace_path = path;
+  job j = job_open(models[0], &options, 512, 60, 1);
+  (void)signal(SIGXFSZ, SIG_IGN);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  cr_expect_eq(job_run(&j), SYSTOLE_ERR_IO, "%s", systole_last_error());
+  cr_expect_not_null(strstr(systole_last_error(), path), "%s", systole_last_error());
+  job_close(&j);
   (void)unlink(path);
 }
 

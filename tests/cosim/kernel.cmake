@@ -1,0 +1,10 @@
+# The whole kernel through the public API, on every model of the build.
+add_library(systole_cosim_kernel STATIC kernel.c)
+target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
+                      PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
+
+foreach(name product)
+  systole_add_cosim(${name})
+  target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
+endforeach()
