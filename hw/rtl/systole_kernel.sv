@@ -370,8 +370,7 @@ module systole_kernel #(
                       accept != '0 || done != '0 || load_ub_grant || store_ub_grant || raw_ready && raw_valid || activate_ub_grant;
   // What keeps a silent machine waiting is the memory if it owes data, a response or an acceptance.
   assign memory_owes = gmem0_ar_valid_o || gmem0_aw_valid_o || gmem0_w_valid_o || gmem1_ar_valid_o || store_owed ||
-                       (!load_axi_idle && load_data_ready && !load_data_valid) || !fetch_axi_idle ||
-                       (!weight_axi_idle && weight_data_ready && !weight_data_valid);
+                       (!load_axi_idle && !load_data_valid) || !fetch_axi_idle || (!weight_axi_idle && !weight_data_valid);
 
   systole_watchdog #(.Cycles(Watchdog)) u_watchdog (
     .clk_i, .run_i(run_q && !abort_q), .progress_i(progress), .timeout_o(timeout));

@@ -96,7 +96,7 @@ module systole_ledger #(
   always_ff @(posedge clk_i) begin
     run_q <= run_i;
     if (start_i) counters_o[InstructionsAt +: 64] <= '0;
-    else if (instruction_i) counters_o[InstructionsAt +: 64] <= counters_o[InstructionsAt +: 64] + 64'd1;
+    else if (run_i && instruction_i) counters_o[InstructionsAt +: 64] <= counters_o[InstructionsAt +: 64] + 64'd1;
     if (run_q && !run_i)
       counters_o[0 +: InstructionsAt] <= {
                      gmem1_reads_q * 64'(AxiBytes), gmem0_writes_q * 64'(AxiBytes), gmem0_reads_q * 64'(AxiBytes),
