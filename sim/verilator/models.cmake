@@ -134,7 +134,8 @@ function(systole_add_model dim flat debug)
   endif()
 
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
-  set(flags ${systole_verilator_flags} -F ${rtl}/systole.f +incdir+${rtl} -GDim=${dim} -GFlatArray=${flat})
+  set(flags ${systole_verilator_flags} -F ${rtl}/systole.f +incdir+${rtl}
+            -GDim=${dim} -GFlatArray=${flat})
   if(debug)
     list(APPEND flags --assert --trace-fst)
   else()
