@@ -87,6 +87,11 @@ module systole #(
   assign m_axi_gmem0_arburst = Incr;
   assign m_axi_gmem1_arburst = Incr;
 
+  // The reset in a register, as every input is: it reaches thousands of registers, and what depends
+  // on a pin without one is evaluated twice a cycle in simulation.
+  logic rst_nq;
+  always_ff @(posedge ap_clk) rst_nq <= ap_rst_n;
+
   logic        start, busy, done;
   logic [63:0] program_addr, weights_addr, activations_addr;
   logic [31:0] instructions;
@@ -98,7 +103,7 @@ module systole #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
     .FlatArray(FlatArray), .Watchdog(Watchdog), .Features(0)
   ) u_control (
-    .clk_i(ap_clk), .rst_ni(ap_rst_n),
+    .clk_i(ap_clk), .rst_ni(rst_nq),
     .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready), .aw_addr_i(s_axi_control_awaddr),
     .w_valid_i(s_axi_control_wvalid), .w_ready_o(s_axi_control_wready), .w_data_i(s_axi_control_wdata), .w_strb_i(s_axi_control_wstrb),
     .b_valid_o(s_axi_control_bvalid), .b_ready_i(s_axi_control_bready), .b_resp_o(s_axi_control_bresp),
@@ -115,11 +120,11 @@ module systole #(
   logic [1:0]            r0_resp, r1_resp;
 
   systole_skid #(.Width(SliceBits)) u_gmem0_r (
-    .clk_i(ap_clk), .rst_ni(ap_rst_n), .clear_i(1'b0),
+    .clk_i(ap_clk), .rst_ni(rst_nq), .clear_i(1'b0),
     .valid_i(m_axi_gmem0_rvalid), .ready_o(m_axi_gmem0_rready), .data_i({m_axi_gmem0_rresp, m_axi_gmem0_rlast, m_axi_gmem0_rdata}),
     .valid_o(r0_valid), .ready_i(r0_ready), .data_o({r0_resp, r0_last, r0_data}));
   systole_skid #(.Width(SliceBits)) u_gmem1_r (
-    .clk_i(ap_clk), .rst_ni(ap_rst_n), .clear_i(1'b0),
+    .clk_i(ap_clk), .rst_ni(rst_nq), .clear_i(1'b0),
     .valid_i(m_axi_gmem1_rvalid), .ready_o(m_axi_gmem1_rready), .data_i({m_axi_gmem1_rresp, m_axi_gmem1_rlast, m_axi_gmem1_rdata}),
     .valid_o(r1_valid), .ready_i(r1_ready), .data_o({r1_resp, r1_last, r1_data}));
 
@@ -127,7 +132,7 @@ module systole #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
     .FlatArray(FlatArray), .Watchdog(Watchdog), .ClockGates(ClockGates)
   ) u_kernel (
-    .clk_i(ap_clk), .rst_ni(ap_rst_n),
+    .clk_i(ap_clk), .rst_ni(rst_nq),
     .start_i(start), .program_i(program_addr), .weights_i(weights_addr), .activations_i(activations_addr), .instructions_i(instructions),
     .busy_o(busy), .done_o(done),
     .error_code_o(error_code), .error_unit_o(error_unit), .error_index_o(error_index), .error_detail_o(error_detail),

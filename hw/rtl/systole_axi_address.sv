@@ -40,7 +40,7 @@ module systole_axi_address #(
     input  logic        retire_i,     // the oldest burst has ended
     output logic [31:0] oldest_addr_o,// low half of its address
     output logic        busy_o,       // a burst is in flight
-    output logic        wake_o,       // this cycle changes something here
+    output logic        wake_o,       // this cycle changes something here, data_next_i and retire_i apart
     output logic        idle_o        // no burst in flight and no request inside
 );
 
@@ -85,7 +85,7 @@ module systole_axi_address #(
   assign data_len_o = ring_len_q[sent_q[PtrBits-1:0]];
   assign oldest_addr_o = ring_addr_q[retired_q[PtrBits-1:0]];
   assign busy_o = retired_q != issued_q;
-  assign wake_o = abort_i || req_valid_i || now_valid_q || !req_ready_o || ax_valid_o || data_next_i || retire_i;
+  assign wake_o = abort_i || req_valid_i || now_valid_q || !req_ready_o || ax_valid_o;
   assign idle_o = !busy_o && !now_valid_q && req_ready_o;
 
   always_ff @(posedge clk_i) begin

@@ -131,7 +131,7 @@ module systole_dispatch #(
                                        opcode == 8'(systole_pkg::OpEnd) || !full_i[unit]);
   assign stop   = go && code != 8'(systole_pkg::ErrorNone);
   assign push_o = go && !stop && opcode != 8'(systole_pkg::OpEnd);
-  assign wake_o      = start_i || go || fetch_pop_o || end_q || done_o || error_o;
+  assign wake_o      = start_i || go || fetch_pop_o || (end_q && units_idle_i) || done_o || error_o;
   assign push_unit_o = push_o ? Units'(1) << unit : '0;
   assign instr_o = instr_q;
   assign fetch_pop_o = fetch_valid_i && run_q && (!have_q || push_o);
