@@ -14,3 +14,26 @@ target_include_directories(systole_sizes PRIVATE ${CMAKE_CURRENT_LIST_DIR})
 target_link_libraries(systole_sizes PRIVATE systole_test_support systole_internal systole_warnings)
 set_target_properties(systole_sizes PROPERTIES
   OUTPUT_NAME sizes RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# Tools that read and prove the RTL. Without them these tests are skipped, not passed.
+foreach(case IN ITEMS lint formal)
+  add_test(NAME rtl_${case} COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/skip_without_tools
+           ${PROJECT_SOURCE_DIR}/scripts/${case})
+endforeach()
+add_test(NAME scripts_formal COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/skip_without_tools
+         ${CMAKE_CURRENT_LIST_DIR}/scripts/formal_test ${PROJECT_SOURCE_DIR})
+# Both use every processor; started first, they do not make the others wait at the end.
+set_tests_properties(rtl_lint PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 COST 200)
+set_tests_properties(rtl_formal PROPERTIES TIMEOUT 1500 SKIP_RETURN_CODE 77 COST 300)
+set_tests_properties(scripts_formal PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+
+foreach(dim IN LISTS SYSTOLE_DIMS)
+  add_test(NAME sizes_rtl_${dim} COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/sizes_test
+           $<TARGET_FILE:systole_sizes> rtl:${dim} ${dim})
+  set_tests_properties(sizes_rtl_${dim} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+endforeach()
+foreach(dim IN LISTS SYSTOLE_READABLE_DIMS)
+  add_test(NAME sizes_rtl_${dim}_readable COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/sizes_test
+           $<TARGET_FILE:systole_sizes> rtl:${dim}:readable ${dim})
+  set_tests_properties(sizes_rtl_${dim}_readable PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+endforeach()
