@@ -90,8 +90,8 @@ module systole_load #(
       align_error_o  <= misaligned;
       line_addr_q    <= base_i + 64'(head_i[systole_pkg::CopyOffsetLsb +: systole_pkg::CopyOffsetBits]);
       block_addr_q   <= base_i + 64'(head_i[systole_pkg::CopyOffsetLsb +: systole_pkg::CopyOffsetBits]);
-      line_stride_q  <= 64'(head_i[systole_pkg::CopyMemLineStrideLsb +: systole_pkg::CopyMemLineStrideBits]);
-      block_stride_q <= 64'(head_i[systole_pkg::CopyMemBlockStrideLsb +: systole_pkg::CopyMemBlockStrideBits]);
+      line_stride_q  <= 64'($signed(head_i[systole_pkg::CopyMemLineStrideLsb +: systole_pkg::CopyMemLineStrideBits]));
+      block_stride_q <= 64'($signed(head_i[systole_pkg::CopyMemBlockStrideLsb +: systole_pkg::CopyMemBlockStrideBits]));
       rows_q         <= head_i[systole_pkg::CopyRowsLsb +: systole_pkg::CopyRowsBits];
       lines_q        <= head_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits];
       lines_left_q   <= head_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits];
