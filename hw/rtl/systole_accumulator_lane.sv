@@ -5,7 +5,8 @@
 // The array's address comes one cycle before its partial sum. The activation unit reads through
 // the same read port, only from a half into which no row is on its way (systole_matmul tells it).
 // Timing: address in t, psum in t + 1, memory changed at the end of t + 1; read data one cycle
-// after read_i, held until the next read.
+// after read_i, held until the next read. They have a register of their own for that: the
+// activation unit may stand still for long, and rows for other addresses reach the half meanwhile.
 `default_nettype none
 
 module systole_accumulator_lane #(
@@ -27,6 +28,8 @@ module systole_accumulator_lane #(
   logic               overwrite_q;
   logic [RowBits-1:0] row_q;
   logic               read_half_q;
+  logic               fresh_q;       // read in the cycle before
+  logic [31:0]        held_q;        // what was read before that
   logic [31:0]        data [0:1];
   logic [31:0]        sum;
 
@@ -53,9 +56,14 @@ module systole_accumulator_lane #(
     overwrite_q <= overwrite_i;
     add_q       <= add_i;
     if (read_i) read_half_q <= read_row_i[RowBits-1];
-    if (!rst_ni) add_q <= 1'b0;
+    fresh_q     <= read_i;
+    if (fresh_q) held_q <= data[read_half_q];
+    if (!rst_ni) begin
+      add_q   <= 1'b0;
+      fresh_q <= 1'b0;
+    end
   end
-  assign read_data_o = data[read_half_q];
+  assign read_data_o = fresh_q ? data[read_half_q] : held_q;
 
   initial begin
     if (Rows < 4 || 2**RowBits != Rows) $fatal(1, "systole_accumulator_lane: Rows must be a power of two, at least 4");

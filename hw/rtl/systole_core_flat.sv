@@ -20,9 +20,8 @@
 // may come in the cycle in which the tile before it is switched in, and it may be switched in
 // Dim cycles after its first row. One tile every Dim cycles is thus possible.
 //
-// Port B of the unified buffer and the accumulators' read port answer one cycle later. Port B holds
-// its data until its next read, the accumulators until the next read or until a row reaches that
-// half. There is no back-pressure; the units around take turns.
+// Port B of the unified buffer and the accumulators' read port answer one cycle later and hold their
+// data until their next read. There is no back-pressure; the units around take turns.
 `include "systole_memory.svh"
 `default_nettype none
 

@@ -112,8 +112,6 @@ class Lockstep {
         }
       }
       landed[half] = flat.cycle() + kLatency;
-      if (expected_half == half)
-        expected_acc.clear();  // held until rows come to its half
       rows++;
       tiles += changes;
     }
@@ -176,8 +174,7 @@ class Lockstep {
     if (enable && write) ub[b_row] = data;
     if (enable && !write) expected_ub = ub[b_row];
     if (read) {
-      expected_acc = acc[read_row];
-      expected_half = read_row / (kAccRows / 2);
+      expected_acc = acc[read_row];  // held until the next read
       reads++;
     }
   }
@@ -189,7 +186,7 @@ class Lockstep {
   bool extremes;
   std::vector<std::string> ub;             // rows, as they are read in the next cycle
   std::vector<std::vector<uint32_t>> acc;  // as they are once everything has landed
-  unsigned half = 0, expected_half = 0;    // that rows enter, that was read last
+  unsigned half = 0;                       // that rows enter
   uint64_t landed[2] = {0, 0};             // cycle from which a half may be read
   std::vector<std::string> tile, shadow;   // row r: Dim weights
   unsigned shadow_rows = 0, filled = 0, last_acc_row = kAccRows;
