@@ -71,10 +71,10 @@
 /** see Opcodes */
 #define SYSTOLE_OPCODE_LSB 8
 #define SYSTOLE_OPCODE_BITS 8
-/** units from which one token each is taken before the start */
+/** units from which one token each is taken before the start (END: reserved) */
 #define SYSTOLE_WAIT_LSB 16
 #define SYSTOLE_WAIT_BITS 5
-/** units to which one token each is given at the end */
+/** units to which one token each is given at the end (END: reserved) */
 #define SYSTOLE_GIVE_LSB 24
 #define SYSTOLE_GIVE_BITS 5
 
@@ -391,7 +391,7 @@
 /** AXI DECERR; detail: likewise */
 #define SYSTOLE_ERROR_DECODE 10
 /** watchdog: units wait for tokens or data; detail: wait mask of the waiting unit's
- *  missing tokens */
+ *  missing tokens. Bit 31: the unit gave a token too many, to the unit of the mask */
 #define SYSTOLE_ERROR_TOKEN 11
 /** watchdog: the memory does not answer; the kernel stays busy */
 #define SYSTOLE_ERROR_MEMORY 12

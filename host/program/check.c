@@ -282,6 +282,7 @@ static const char *starved_of(int unit) {
 }
 
 static void token_cause(char *out, size_t bytes, int unit, uint32_t detail) {
+  const uint32_t overflow = 1u << 31;
   char units[96] = "";
   for (int from = 0; from < SYSTOLE_UNITS; from++) {
     if (((detail >> from) & 1u) == 0) continue;
@@ -289,7 +290,10 @@ static void token_cause(char *out, size_t bytes, int unit, uint32_t detail) {
     snprintf(units + used, sizeof units - used, "%s%s", used > 0 ? " and " : "",
              systole_unit_name(from));
   }
-  if (units[0] != 0) {
+  if (detail & overflow) {
+    snprintf(out, bytes, "the %s unit has %d tokens from it already, and takes none",
+             units, (1 << SYSTOLE_TOKEN_BITS) - 1);
+  } else if (units[0] != 0) {
     snprintf(out, bytes, "it waits for a token from the %s unit that never came", units);
   } else {
     snprintf(out, bytes, "nothing has moved for the watchdog's time; it waits for %s",
@@ -326,10 +330,16 @@ void systole_error_sentence(char *out, size_t bytes, int code, int unit, uint32_
       accumulator_cause(cause, sizeof cause, detail, instruction, geometry);
       break;
     case SYSTOLE_ERROR_ALIGN:
-      snprintf(
-          cause, sizeof cause,
-          "a device-memory offset or stride is not a multiple of the port's %d bytes",
-          geometry->axi_bytes);
+      if (unit == SYSTOLE_UNIT_DISPATCH) {
+        snprintf(cause, sizeof cause,
+                 "a pointer (to program, weights or activations) is not a multiple of %d",
+                 SYSTOLE_BLOCK_ALIGN);
+      } else {
+        snprintf(
+            cause, sizeof cause,
+            "a device-memory offset or stride is not a multiple of the port's %d bytes",
+            geometry->axi_bytes);
+      }
       break;
     case SYSTOLE_ERROR_UNSUPPORTED:
       snprintf(cause, sizeof cause, "this device was built without what it asks for");

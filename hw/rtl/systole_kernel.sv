@@ -135,6 +135,7 @@ module systole_kernel #(
   logic [Units-1:0]       give       [0:Units-1];
   logic [Units*Units-1:0] waits, gives, missing;
   logic                   token_overflow;
+  logic [2:0]             overflow_from, overflow_to;
 
   for (genvar u = 0; u < Units; u++) begin : g_unit
     logic unused_full, unused_valid;
@@ -151,7 +152,7 @@ module systole_kernel #(
 
   systole_tokens u_tokens (
     .clk_i(gmem0_clk), .rst_ni(run_ni), .done_i(done), .give_i(gives), .accept_i(accept), .wait_i(waits),
-    .missing_o(missing), .overflow_o(token_overflow));
+    .missing_o(missing), .overflow_o(token_overflow), .overflow_from_o(overflow_from), .overflow_to_o(overflow_to));
 
   // ---- load ------------------------------------------------------------------------------------
   logic                  load_req_valid, load_req_ready, load_data_valid, load_data_ready;
@@ -378,6 +379,7 @@ module systole_kernel #(
   // Which unit the watchdog names: one whose head waits for tokens, else one that is at work.
   logic [2:0]  waiting_unit;
   logic [31:0] waiting_index;
+  logic [Units-1:0] waiting_missing; // units whose tokens it waits for; none: it is at work
   logic [31:0] work_index_q [0:Units-1]; // instruction that the unit took last
   for (genvar u = 0; u < Units; u++) begin : g_work
     always_ff @(posedge clk_i)
@@ -387,10 +389,12 @@ module systole_kernel #(
     waiting_unit = load_busy ? 3'(Load) : weight_busy ? 3'(Weight) : matmul_busy ? 3'(Array) :
                    activate_busy ? 3'(Activate) : 3'(Store);
     waiting_index = work_index_q[waiting_unit];
+    waiting_missing = '0;
     for (int u = Units - 1; u >= 0; u--) begin
       if (head_valid[u] && !head_ready[u]) begin
-        waiting_unit  = 3'(u);
-        waiting_index = head_index[u];
+        waiting_unit    = 3'(u);
+        waiting_index   = head_index[u];
+        waiting_missing = missing[Units*u +: Units];
       end
     end
   end
@@ -451,11 +455,15 @@ module systole_kernel #(
       end else if (dispatch_error) begin
         error_code_o <= dispatch_code; error_unit_o <= 8'(systole_pkg::UnitDispatch);
         error_index_o <= dispatch_error_index; error_detail_o <= dispatch_detail;
+      end else if (token_overflow) begin
+        error_code_o <= 8'(systole_pkg::ErrorToken); error_unit_o <= 8'(overflow_from);
+        error_index_o <= work_index_q[overflow_from];
+        error_detail_o <= 32'h8000_0000 | 32'd1 << overflow_to;
       end else if (timeout && memory_owes) begin
         error_code_o <= 8'(systole_pkg::ErrorMemory); error_unit_o <= 8'(waiting_unit); error_index_o <= waiting_index;
       end else begin
         error_code_o <= 8'(systole_pkg::ErrorToken); error_unit_o <= 8'(waiting_unit); error_index_o <= waiting_index;
-        error_detail_o <= 32'(missing[Units*32'(waiting_unit) +: Units]);
+        error_detail_o <= 32'(waiting_missing);
       end
     end else if (dispatch_done && !abort_q) begin
       done_o <= 1'b1;

@@ -51,9 +51,9 @@ package systole_pkg;
   localparam int VersionBits = 8;
   localparam int OpcodeLsb = 8;    // see Opcodes
   localparam int OpcodeBits = 8;
-  localparam int WaitLsb = 16;     // units from which one token each is taken before the start
+  localparam int WaitLsb = 16;     // units from which one token each is taken before the start (END: reserved)
   localparam int WaitBits = 5;
-  localparam int GiveLsb = 24;     // units to which one token each is given at the end
+  localparam int GiveLsb = 24;     // units to which one token each is given at the end (END: reserved)
   localparam int GiveBits = 5;
 
   // ## Fields of LOAD and STORE (for b < blocks, l < lines: rows contiguous rows)
@@ -254,7 +254,7 @@ package systole_pkg;
   localparam int ErrorUnsupported = 8;  // the encoding exists, this build has no such unit
   localparam int ErrorSlave = 9;        // AXI SLVERR; detail: low 32 bits of the burst's address
   localparam int ErrorDecode = 10;      // AXI DECERR; detail: likewise
-  localparam int ErrorToken = 11;       // watchdog: units wait for tokens or data; detail: wait mask of the waiting unit's missing tokens
+  localparam int ErrorToken = 11;       // watchdog: units wait for tokens or data; detail: wait mask of the waiting unit's missing tokens. Bit 31: the unit gave a token too many, to the unit of the mask
   localparam int ErrorMemory = 12;      // watchdog: the memory does not answer; the kernel stays busy
   localparam int ErrorNoEnd = 13;       // the last instruction is not END, or END is not the last
 endpackage

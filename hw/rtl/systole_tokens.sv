@@ -16,7 +16,9 @@ module systole_tokens #(
   input  logic [Units-1:0]       accept_i,   // unit u takes wait_i[Units * u +: Units]
   input  logic [Units*Units-1:0] wait_i,
   output logic [Units*Units-1:0] missing_o,  // for unit u: units of its wait mask without a token
-  output logic                   overflow_o  // one cycle
+  output logic                   overflow_o, // one cycle
+  output logic [2:0]             overflow_from_o, // unit that gave one too many ...
+  output logic [2:0]             overflow_to_o    // ... and the unit it gave it to
 );
   logic [Bits-1:0]        count_q [0:Units*Units-1]; // [from * Units + to]
   logic [Units*Units-1:0] empty_q;                   // [to * Units + from]
@@ -36,7 +38,11 @@ module systole_tokens #(
           up   = done_i[from] && give_i[Units*from + to];
           down = accept_i[to] && wait_i[Units*to + from];
           next = count_q[Units*from + to] + Bits'(up) - Bits'(down);
-          if (up && !down && count_q[Units*from + to] == '1) overflow_o <= 1'b1;
+          if (up && !down && count_q[Units*from + to] == '1) begin
+            overflow_o      <= 1'b1;
+            overflow_from_o <= 3'(from);
+            overflow_to_o   <= 3'(to);
+          end
           count_q[Units*from + to] = next;
           empty[Units*to + from] = next == '0;
         end

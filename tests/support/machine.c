@@ -740,7 +740,7 @@ static void finish_unit(systole_card *card, int unit) {
   for (int to = 0; to < SYSTOLE_UNITS; to++) {
     if ((give >> to & 1u) == 0) continue;
     if (card->tokens[unit][to] == kMaxTokens) {
-      raise_error(card, SYSTOLE_ERROR_TOKEN, unit, u->now.index, 0);
+      raise_error(card, SYSTOLE_ERROR_TOKEN, unit, u->now.index, 1u << 31 | 1u << to);
       return;
     }
     int slot = (card->token_first[unit][to] + card->tokens[unit][to]++) % kMaxTokens;
