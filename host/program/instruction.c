@@ -208,6 +208,9 @@ systole_instruction systole_opcode_mask(int opcode) {
   memset(&mask, 0, sizeof mask);
   const opcode_row *row = find_opcode(opcode);
   for (const field *f = common_fields; f->name != NULL; f++) {
+    /* END has no unit, so it exchanges no tokens. */
+    int is_token_mask = f->lsb >= SYSTOLE_WAIT_LSB;
+    if (is_token_mask && opcode == SYSTOLE_OP_END) continue;
     systole_set_bits(&mask, f->lsb, f->bits, -1);
   }
   if (row != NULL) {

@@ -60,7 +60,7 @@ Test(instruction, fields_of_an_opcode_do_not_overlap) {
   /* As many mask bits as the widths add up to. */
   static const struct {
     int opcode, bits;
-  } expected[] = {{SYSTOLE_OP_END, 26}, {SYSTOLE_OP_WEIGHTS, 26 + 1 + 1 + 48 + 24}};
+  } expected[] = {{SYSTOLE_OP_END, 16}, {SYSTOLE_OP_WEIGHTS, 26 + 1 + 1 + 48 + 24}};
   for (size_t e = 0; e < sizeof expected / sizeof expected[0]; e++) {
     systole_instruction mask = systole_opcode_mask(expected[e].opcode);
     int bits = 0;
