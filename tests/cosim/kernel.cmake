@@ -1,10 +1,10 @@
 # The whole kernel through the public API, on every model of the build.
-add_library(systole_cosim_kernel STATIC kernel.c)
+add_library(systole_cosim_kernel STATIC kernel.c stream.c)
 target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product)
+foreach(name product stream fault)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
 endforeach()
