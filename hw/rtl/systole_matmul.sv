@@ -7,7 +7,8 @@
 //
 // Rate: a row every cycle; steps and instructions follow each other without a gap when the next
 // tile is in place and the next instruction's tokens are there. A tile is switched in with its
-// first row.
+// first row. One cycle is left between two rows that add to the same accumulator row: the core
+// writes a sum one cycle after it has read the old one.
 // Latency: row_valid_o one cycle after the decision (registers). All columns of a row are in the
 // accumulators Latency cycles after the decision; then the instruction's tokens are given.
 // flight_o says per half whether a row is on its way to it: the activation unit reads the other.
@@ -84,6 +85,7 @@ module systole_matmul #(
 
   logic                ub_bad;
   logic                acc_bad;
+  logic                again;           // adds to the accumulator row of the cycle before
   logic                issue;
   logic                last_of_step;
   logic                last;
@@ -92,7 +94,8 @@ module systole_matmul #(
 
   assign ub_bad       = 32'(ub_q) >= UbRows;
   assign acc_bad      = 32'(acc_q) >= AccRows || acc_q[AccBits-1] != acc_base_q[AccBits-1];
-  assign issue        = run_q && (!first_q || tile_ready_i) && !ub_bad && !acc_bad && !pending_full;
+  assign again        = row_valid_o && row_acc_o == acc_q[AccBits-1:0] && !overwrite_q;
+  assign issue        = run_q && (!first_q || tile_ready_i) && !ub_bad && !acc_bad && !pending_full && !again;
   assign last_of_step = i0_q == 16'd1 && i1_q == 16'd1;
   assign last         = last_of_step && r0_q == 16'd1 && r1_q == 16'd1 && r2_q == 16'd1;
   assign accept_o     = head_ready_i && (!run_q || (issue && last));
@@ -231,6 +234,7 @@ module systole_matmul #(
     where_o = WhereOther;
     if (run_q) begin
       if (first_q && !tile_ready_i) where_o = tile_here_i ? WhereShift : WhereWeight;
+      else if (again) where_o = WhereOutput;
     end else if (head_valid_i) begin
       if (head_missing_i[systole_pkg::UnitActivate]) where_o = WhereOutput;
       else if (head_missing_i != '0) where_o = WhereInput;
@@ -242,6 +246,7 @@ module systole_matmul #(
   assign busy_o = run_q || flight_o != 2'b00 || !pending_empty || done_o;
 
   `SYSTOLE_ASSERT(RowsOnlyOfARunningInstruction, !issue || run_q)
+  `SYSTOLE_ASSERT(NoRowIsAddedToTwiceRunning, !issue || overwrite_q || !row_valid_o || row_acc_o != acc_q[AccBits-1:0])
 
   initial begin
     if (2**UbBits != UbRows) $fatal(1, "systole_matmul: UbRows must be a power of two");

@@ -124,9 +124,14 @@ class Fixture {
       SYSTOLE_CHECK(bench->row_overwrite_o == row.overwrite, "overwrite");
       SYSTOLE_CHECK(bench->row_switch_o == row.switches && switched == row.switches,
                     "switch");
+      SYSTOLE_CHECK(row.overwrite || row.acc != last_acc,
+                    "accumulator row %u is added to in two cycles running", row.acc);
       flies_until[row.acc / (kAccRows / 2)] = now - 1 + kLands;
+      last_acc = row.acc;
       if (row.last) landing.push_back(now - 1 + kLands);
       issued++;
+    } else {
+      last_acc = kAccRows;
     }
     for (unsigned half = 0; half < 2; half++) {
       if (now < flies_until[half]) {
@@ -156,6 +161,8 @@ class Fixture {
       if (running) {
         if (at_first && !bench->tile_ready_i)
           where = bench->tile_here_i ? kShift : kWeight;
+        else if (rows.front().acc == last_acc && !rows.front().overwrite)
+          where = kOutput;  // its sum is not yet in memory
       } else if (bench->head_valid_i) {
         if (bench->head_missing_i >> SYSTOLE_UNIT_ACTIVATE & 1) {
           where = kOutput;
@@ -212,6 +219,8 @@ class Fixture {
   std::deque<Row> rows;          // that must still enter
   std::deque<uint64_t> landing;  // cycles in which the last rows of instructions land
   uint64_t flies_until[2] = {0, 0};
+  unsigned last_acc =
+      kAccRows;  // row that was decided in the cycle before; kAccRows: none
   bool decided = false, switched = false, running = false, at_first = false;
   uint64_t issued = 0, actives = 0, done = 0;
   int ub_errors = 0, acc_errors = 0;
