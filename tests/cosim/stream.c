@@ -64,6 +64,8 @@ typedef struct builder {
   int64_t dump_at, dump_bytes;
   int64_t tile_bytes, param_bytes, params_at;
   int64_t tiles_ahead; /* fetched, and not yet used */
+  int last_half;       /* of the last MATMUL, and its last row */
+  int64_t last_row;
 
   int need[UNITS]; /* of the instruction that is being made */
   int partner;     /* unit whose last instruction ends together with it; -1: none */
@@ -377,8 +379,14 @@ static void add_matmul(builder *b, int64_t steps) {
   }
   const reach r = draw_strides(b, loops, 5, 1, WINDOW - 1);
   const int64_t ub_row = b->ub_first + draw_begin(b, r, 1, WINDOW);
-  const int half = (int)below(b, 2);
-  const int64_t acc_row = between(b, 0, ACC_WINDOW - rows);
+  int half = (int)below(b, 2);
+  int64_t acc_row = between(b, 0, ACC_WINDOW - rows);
+  if (percent(b, 20) && b->last_row + rows <= ACC_WINDOW) { /* one row in both */
+    half = b->last_half;
+    acc_row = b->last_row;
+  }
+  b->last_half = half;
+  b->last_row = acc_row + rows - 1;
   const int accumulate = acc_defined(b, half, acc_row, rows) && percent(b, 60);
 
   while (b->tiles_ahead < reductions) {
