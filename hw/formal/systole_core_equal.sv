@@ -67,8 +67,7 @@ module systole_core_equal #(
   logic waiting_q;
   logic switched_q;
   logic last_valid_q;
-  logic acc_known_q; // the last accumulator row that was read is still to be there ...
-  logic acc_half_q;  // ... until a row enters this half
+  logic acc_known_q; // an accumulator row was read: it is there until the next one is
   logic [AccBits-1:0] last_acc_q;
   int   quiet_q [0:1]; // cycles since a row entered for accumulator half h, up to Latency
   initial begin
@@ -90,12 +89,7 @@ module systole_core_equal #(
     else if (row_switch_i) waiting_q <= 1'b0;
     if (row_switch_i) switched_q <= 1'b1;
     last_valid_q <= row_valid_i;
-    if (acc_read_i) begin
-      acc_known_q <= 1'b1;
-      acc_half_q  <= acc_row_i[AccBits-1];
-    end else if (row_valid_i && row_acc_i[AccBits-1] == acc_half_q) begin
-      acc_known_q <= 1'b0;
-    end
+    if (acc_read_i) acc_known_q <= 1'b1;
     last_acc_q   <= row_acc_i;
     for (int h = 0; h < 2; h++) begin
       if (row_valid_i && row_acc_i[AccBits-1] == 1'(h)) quiet_q[h] <= 0;
