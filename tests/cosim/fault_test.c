@@ -804,7 +804,7 @@ ParameterizedTestParameters(fault, memory_may_fail_at_any_moment) {
 
 ParameterizedTest(int *model, fault, memory_may_fail_at_any_moment) {
   int runs = 0, failures = 0;
-  for (seeds s = kernel_seeds(kernel_long() ? 300 : 15); s.seed <= s.last; s.seed++) {
+  for (seeds s = kernel_seeds(kernel_long() ? 60 : 15); s.seed <= s.last; s.seed++) {
     systole_random random;
     systole_device_options options = kernel_options();
     const systole_rtl_api *api = NULL;
@@ -903,7 +903,7 @@ ParameterizedTest(int *model, fault, no_program_wedges_the_card) {
   MUST(systole_device_geometry(devices[0], &g));
   systole_product p = systole_product_make(g.dim + 3, 2 * g.dim + 1, 3 * g.dim - 1, 0, 1,
                                            SYSTOLE_VALUES_RANDOM);
-  for (seeds n = kernel_seeds(kernel_long() ? 3000 : 100); n.seed <= n.last; n.seed++) {
+  for (seeds n = kernel_seeds(kernel_long() ? 600 : 100); n.seed <= n.last; n.seed++) {
     systole_device *device = devices[n.seed % 2];
     systole_random random;
     stream s = stream_make(&g, n.seed);

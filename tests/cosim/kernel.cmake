@@ -7,4 +7,6 @@ target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
 foreach(name product stream fault)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
+  # Seconds; minutes with all sizes and SYSTOLE_TEST_LONG.
+  set_tests_properties(cosim_${name} PROPERTIES TIMEOUT 1800)
 endforeach()

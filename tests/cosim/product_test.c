@@ -522,7 +522,7 @@ ParameterizedTest(int *model, product, random_sizes) {
     devices[d] = kernel_open(models[*model], &options);
   }
   const int64_t dim = dim_of(devices[0]);
-  for (seeds s = kernel_seeds(kernel_long() ? 2000 : 60); s.seed <= s.last; s.seed++) {
+  for (seeds s = kernel_seeds(kernel_long() ? 600 : 60); s.seed <= s.last; s.seed++) {
     any_size(devices[s.seed % 2], models[*model], dim, s.seed);
   }
   for (int d = 0; d < 2; d++) systole_device_close(devices[d]);

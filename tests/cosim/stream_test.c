@@ -122,7 +122,7 @@ ParameterizedTest(int *model, stream, kernel_and_interpreter_agree) {
   cr_assert_eq(systole_device_geometry(kept, &g), SYSTOLE_OK);
   systole_device *interpreter = open_interpreter(&g);
   systole_card *machine = systole_machine_card(interpreter);
-  for (seeds n = kernel_seeds(kernel_long() ? 3000 : 120); n.seed <= n.last; n.seed++) {
+  for (seeds n = kernel_seeds(kernel_long() ? 1000 : 120); n.seed <= n.last; n.seed++) {
     stream s = stream_make(&g, n.seed);
     uint8_t *expected = malloc((size_t)s.activation_bytes);
     uint8_t *got = malloc((size_t)s.activation_bytes);
