@@ -54,6 +54,13 @@ file(GLOB systole_rtl_files CONFIGURE_DEPENDS
 # nobody steps through generated code.
 include(CheckCXXCompilerFlag)
 set(systole_fast_flags -O3)
+# Loops over lanes become SIMD; neighbouring flags of the control path must not: one wide load of
+# flags that were just stored one by one waits for all of them to reach the cache, several times a
+# cycle (1.5 times the speed at Dim 16, 1.1 at Dim 64).
+check_cxx_compiler_flag(-fno-tree-slp-vectorize SYSTOLE_HAS_NO_SLP)
+if(SYSTOLE_HAS_NO_SLP)
+  list(APPEND systole_fast_flags -fno-tree-slp-vectorize)
+endif()
 if(SYSTOLE_NATIVE)
   check_cxx_compiler_flag(-march=native SYSTOLE_HAS_MARCH_NATIVE)
   check_cxx_compiler_flag(-mprefer-vector-width=512 SYSTOLE_HAS_VECTOR_WIDTH)
