@@ -323,6 +323,16 @@
 /** "SYST" */
 #define SYSTOLE_IDENTITY_VALUE 0x53595354
 
+/* ---- Kernel arguments (numbers as in the xclbin; text: register, kind) ---- */
+/** RegProgram, pointer through m_axi_gmem1 */
+#define SYSTOLE_ARG_PROGRAM 0
+/** RegWeights, pointer through m_axi_gmem1 */
+#define SYSTOLE_ARG_WEIGHTS 1
+/** RegActivations, pointer through m_axi_gmem0 */
+#define SYSTOLE_ARG_ACTIVATIONS 2
+/** RegInstructions, unsigned number */
+#define SYSTOLE_ARG_INSTRUCTIONS 3
+
 /* ---- Feature bits ---- */
 /** ACTIVATE adds a residual */
 #define SYSTOLE_FEATURE_RESIDUAL 0

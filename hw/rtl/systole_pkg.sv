@@ -217,6 +217,12 @@ package systole_pkg;
   localparam int RegSpan = 'h200;           // bytes of register space that are decoded
   localparam int IdentityValue = 'h53595354; // "SYST"
 
+  // ## Kernel arguments (numbers as in the xclbin; text: register, kind)
+  localparam int ArgProgram = 0;       // RegProgram, pointer through m_axi_gmem1
+  localparam int ArgWeights = 1;       // RegWeights, pointer through m_axi_gmem1
+  localparam int ArgActivations = 2;   // RegActivations, pointer through m_axi_gmem0
+  localparam int ArgInstructions = 3;  // RegInstructions, unsigned number
+
   // ## Feature bits
   localparam int FeatureResidual = 0;  // ACTIVATE adds a residual
   localparam int FeaturePool = 1;      // ACTIVATE pools
