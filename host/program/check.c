@@ -67,22 +67,46 @@ static span activate_span(const systole_instruction *i, int residual) {
   return s;
 }
 
-/* Accumulator rows of a MATMUL or ACTIVATE: first and last. */
+/* Last of `size` pixels that the windows of `count` outputs reach, -1 when they reach
+ * none. */
+static int64_t last_pixel(int64_t count, int64_t stride, int64_t pad, int64_t window,
+                          int64_t size) {
+  int64_t last = -1;
+  /* Windows move to the right only, so the last one that meets the image decides. */
+  for (int64_t n = count - 1; n >= 0 && last < 0; n--) {
+    const int64_t first = n * stride - pad;
+    const int64_t end = first + window < size ? first + window : size;
+    if (end > (first > 0 ? first : 0)) last = end - 1;
+  }
+  return last;
+}
+
+/* Accumulator rows of a MATMUL or ACTIVATE: first and last; last < first when windows of
+ * padding alone read none. */
 static span accumulator_span(const systole_instruction *i) {
   span s = {0, 0};
-  int64_t rows;
+  int64_t last;
   if (SYSTOLE_GET(i, OPCODE) == SYSTOLE_OP_MATMUL) {
     s.first = (int64_t)SYSTOLE_GET(i, MATMUL_ACC_ROW);
-    rows = (int64_t)(SYSTOLE_GET(i, MATMUL_ROWS0) * SYSTOLE_GET(i, MATMUL_ROWS1));
+    last = (int64_t)(SYSTOLE_GET(i, MATMUL_ROWS0) * SYSTOLE_GET(i, MATMUL_ROWS1)) - 1;
   } else {
     s.first = (int64_t)SYSTOLE_GET(i, ACTIVATE_ACC_ROW);
-    rows =
-        SYSTOLE_GET(i, ACTIVATE_POOL) == SYSTOLE_POOL_NONE
-            ? (int64_t)(SYSTOLE_GET(i, ACTIVATE_ROWS0) * SYSTOLE_GET(i, ACTIVATE_ROWS1))
-            : (int64_t)(SYSTOLE_GET(i, ACTIVATE_POOL_IN_WIDTH) *
-                        SYSTOLE_GET(i, ACTIVATE_POOL_IN_HEIGHT));
+    const int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0),
+                  rows1 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS1);
+    last = rows0 * rows1 - 1;
+    if (SYSTOLE_GET(i, ACTIVATE_POOL) != SYSTOLE_POOL_NONE) {
+      const int64_t width = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_WIDTH);
+      const int64_t y = last_pixel(rows1, (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_H),
+                                   (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_TOP),
+                                   (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_HEIGHT),
+                                   (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_HEIGHT));
+      const int64_t x = last_pixel(rows0, (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_W),
+                                   (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_LEFT),
+                                   (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_WIDTH), width);
+      last = y < 0 || x < 0 ? -1 : y * width + x;
+    }
   }
-  s.last = s.first + rows - 1;
+  s.last = s.first + last;
   return s;
 }
 
@@ -91,6 +115,7 @@ static int accumulators_bad(const systole_instruction *i,
                             const systole_geometry *geometry, uint32_t *detail) {
   span s = accumulator_span(i);
   int64_t half = geometry->acc_rows / 2;
+  if (s.last < s.first) return 0;
   if (s.last < geometry->acc_rows && s.first / half == s.last / half) return 0;
   *detail = (uint32_t)s.first;
   return 1;
@@ -155,6 +180,11 @@ static int check_activate(const systole_instruction *i, const systole_geometry *
   int has_pool = (int)((geometry->features >> SYSTOLE_FEATURE_POOL) & 1u);
   if ((SYSTOLE_GET(i, ACTIVATE_RESIDUAL) && !has_residual) ||
       (pool != SYSTOLE_POOL_NONE && !has_pool) || pool > SYSTOLE_POOL_AVERAGE) {
+    return SYSTOLE_ERROR_UNSUPPORTED;
+  }
+  /* Nothing of a raw row is scaled or compared. */
+  if (SYSTOLE_GET(i, ACTIVATE_RAW) &&
+      (SYSTOLE_GET(i, ACTIVATE_RESIDUAL) || pool == SYSTOLE_POOL_MAX)) {
     return SYSTOLE_ERROR_UNSUPPORTED;
   }
   if (accumulators_bad(i, geometry, detail)) return SYSTOLE_ERROR_ACC_RANGE;
@@ -264,6 +294,20 @@ static void accumulator_cause(char *out, size_t bytes, uint32_t detail,
   }
 }
 
+static const char *unsupported_cause(const systole_instruction *instruction) {
+  if (instruction != NULL && SYSTOLE_GET(instruction, OPCODE) == SYSTOLE_OP_ACTIVATE) {
+    if (SYSTOLE_GET(instruction, ACTIVATE_POOL) > SYSTOLE_POOL_AVERAGE) {
+      return "no device has pool mode 3";
+    }
+    if (SYSTOLE_GET(instruction, ACTIVATE_RAW) &&
+        (SYSTOLE_GET(instruction, ACTIVATE_RESIDUAL) ||
+         SYSTOLE_GET(instruction, ACTIVATE_POOL) == SYSTOLE_POOL_MAX)) {
+      return "raw rows have neither a residual nor a maximum; leave out one of the two";
+    }
+  }
+  return "this device was built without what it asks for";
+}
+
 /* A unit that has its tokens and still does not move lacks what another unit brings or
  * takes away. */
 static const char *starved_of(int unit) {
@@ -342,7 +386,7 @@ void systole_error_sentence(char *out, size_t bytes, int code, int unit, uint32_
       }
       break;
     case SYSTOLE_ERROR_UNSUPPORTED:
-      snprintf(cause, sizeof cause, "this device was built without what it asks for");
+      snprintf(cause, sizeof cause, "%s", unsupported_cause(instruction));
       break;
     case SYSTOLE_ERROR_SLAVE:
       snprintf(cause, sizeof cause,

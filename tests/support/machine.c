@@ -519,82 +519,104 @@ static int use_tile(systole_card *card, unit_state *u) {
   return 1;
 }
 
-static int32_t biased(const systole_instruction *i, const parameters *p, int32_t sum) {
-  uint32_t bias = SYSTOLE_GET(i, ACTIVATE_BIAS) ? (uint32_t)p->bias : 0;
-  return (int32_t)((uint32_t)sum + bias);
+/* The instruction as host/engine/epilogue.h says it, and the arrays behind that. */
+typedef struct activate {
+  systole_activation a;
+  systole_epilogue epilogue;
+  int32_t bias[kMaxDim], multiplier[kMaxDim];
+  uint8_t shift[kMaxDim];
+  int64_t line; /* accumulator rows of an image line */
+} activate;
+
+static void read_activate(activate *out, systole_card *card,
+                          const systole_instruction *i) {
+  const systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
+  const systole_activation a = SYSTOLE_ACTIVATION_INIT;
+  const parameters *p = card->bank[SYSTOLE_GET(i, ACTIVATE_BANK)];
+  out->epilogue = epilogue;
+  out->a = a;
+  for (int c = 0; c < card->geometry.dim; c++) {
+    out->bias[c] = p[c].bias;
+    out->multiplier[c] = p[c].multiplier;
+    out->shift[c] = p[c].shift;
+  }
+  out->epilogue.bias = SYSTOLE_GET(i, ACTIVATE_BIAS) ? out->bias : NULL;
+  out->epilogue.multiplier = out->multiplier;
+  out->epilogue.shift = out->shift;
+  out->epilogue.zero_point = (int8_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_ZERO_POINT);
+  out->epilogue.clamp_low = (int8_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_CLAMP_LOW);
+  out->epilogue.clamp_high = (int8_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_CLAMP_HIGH);
+  out->a.epilogue = &out->epilogue;
+  out->a.has_residual = (int)SYSTOLE_GET(i, ACTIVATE_RESIDUAL);
+  out->a.residual_multiplier = (int32_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_MUL);
+  out->a.residual_zero_point = (int8_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_ZERO);
+  out->a.pool = (systole_pooling)SYSTOLE_GET(i, ACTIVATE_POOL);
+  if (out->a.pool == SYSTOLE_POOLING_NONE) {
+    out->a.height = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS1);
+    out->a.width = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0);
+    return;
+  }
+  out->a.height = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_HEIGHT);
+  out->a.width = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_WIDTH);
+  out->a.window_h = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_HEIGHT);
+  out->a.window_w = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_WIDTH);
+  out->a.stride_h = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_H);
+  out->a.stride_w = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_W);
+  out->a.pad_top = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_TOP);
+  out->a.pad_left = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_LEFT);
 }
 
-/* From a biased sum to int8. */
-static int32_t finish_value(const systole_instruction *i, const parameters *p, int32_t x,
-                            int residual) {
-  int64_t v = (int64_t)x * p->multiplier;
-  if (SYSTOLE_GET(i, ACTIVATE_RESIDUAL)) {
-    v += (residual - SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_ZERO)) *
-         SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_MUL);
+/* The image of sums, after all rows that output row n looks at were noted as read. */
+static const int32_t *read_window(systole_card *card, const systole_instruction *i,
+                                  const activate *a, int64_t n) {
+  const int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0);
+  const int64_t first = (int64_t)SYSTOLE_GET(i, ACTIVATE_ACC_ROW);
+  int64_t top, bottom, left, right;
+  systole_activation_window(&a->a, n / rows0, n % rows0, &top, &bottom, &left, &right);
+  for (int64_t h = top; h < bottom; h++) {
+    for (int64_t w = left; w < right; w++) {
+      (void)acc_row(card, SYSTOLE_UNIT_ACTIVATE, first + h * a->a.width + w, 0);
+    }
   }
-  /* Half to even, written as the definition reads: quotient, remainder, comparison. */
-  int64_t unit = (int64_t)1 << p->shift;
-  int64_t quotient = v / unit, remainder = v % unit;
-  if (remainder < 0) {
-    remainder += unit;
-    quotient--;
-  }
-  if (2 * remainder > unit || (2 * remainder == unit && quotient % 2 != 0)) quotient++;
-  int64_t y = quotient + SYSTOLE_GET_SIGNED(i, ACTIVATE_ZERO_POINT);
-  int64_t low = SYSTOLE_GET_SIGNED(i, ACTIVATE_CLAMP_LOW);
-  int64_t high = SYSTOLE_GET_SIGNED(i, ACTIVATE_CLAMP_HIGH);
-  return (int32_t)(y < low ? low : y > high ? high : y);
+  /* A window of padding alone reads nothing, wherever the image would lie. */
+  return card->acc + (first < card->geometry.acc_rows ? first : 0) * card->geometry.dim;
+}
+
+/* Row of the unified buffer that belongs to output row n. */
+static int64_t row_of(int64_t first, int64_t n, int64_t rows0, int64_t stride0,
+                      int64_t stride1) {
+  return first + n % rows0 * stride0 + n / rows0 * stride1;
 }
 
 /* Output row n of an int8 ACTIVATE. */
-static void activate_row(systole_card *card, const systole_instruction *i, int64_t n,
-                         int8_t out[kMaxDim]) {
-  int dim = card->geometry.dim;
-  const parameters *p = card->bank[SYSTOLE_GET(i, ACTIVATE_BANK)];
-  int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0), x = n % rows0, y = n / rows0;
-  int64_t acc_first = (int64_t)SYSTOLE_GET(i, ACTIVATE_ACC_ROW);
-  int pool = (int)SYSTOLE_GET(i, ACTIVATE_POOL);
-  int8_t residual[kMaxDim] = {0};
-  if (SYSTOLE_GET(i, ACTIVATE_RESIDUAL)) {
-    int64_t row = (int64_t)SYSTOLE_GET(i, ACTIVATE_RES_ROW) +
-                  x * SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_STRIDE0) +
-                  y * SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_STRIDE1);
-    memcpy(residual, ub_row(card, SYSTOLE_UNIT_ACTIVATE, row, 0), (size_t)dim);
-  }
-  if (pool == SYSTOLE_POOL_NONE) {
-    const int32_t *sum = acc_row(card, SYSTOLE_UNIT_ACTIVATE, acc_first + n, 0);
-    for (int c = 0; c < dim; c++) {
-      out[c] = (int8_t)finish_value(i, &p[c], biased(i, &p[c], sum[c]), residual[c]);
-    }
-    return;
-  }
-  int64_t in_width = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_WIDTH);
-  int64_t in_height = (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_HEIGHT);
-  int64_t top = y * (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_H) -
-                (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_TOP);
-  int64_t left = x * (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_W) -
-                 (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_LEFT);
-  int32_t best[kMaxDim], total[kMaxDim] = {0};
-  for (int c = 0; c < dim; c++)
-    best[c] = (int32_t)SYSTOLE_GET_SIGNED(i, ACTIVATE_CLAMP_LOW);
-  for (int64_t h = top; h < top + (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_HEIGHT); h++) {
-    for (int64_t w = left; w < left + (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_WIDTH); w++) {
-      if (h < 0 || h >= in_height || w < 0 || w >= in_width) continue;
-      const int32_t *sum =
-          acc_row(card, SYSTOLE_UNIT_ACTIVATE, acc_first + h * in_width + w, 0);
-      for (int c = 0; c < dim; c++) {
-        int32_t value = biased(i, &p[c], sum[c]);
-        total[c] = (int32_t)((uint32_t)total[c] + (uint32_t)value);
-        int32_t finished = finish_value(i, &p[c], value, residual[c]);
-        if (finished > best[c]) best[c] = finished;
+static void activate_row(systole_card *card, const systole_instruction *i,
+                         const activate *a, int64_t n) {
+  const int dim = card->geometry.dim;
+  const int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0);
+  const int8_t *residual = NULL;
+  if (a->a.has_residual) {
+    const int64_t row = row_of((int64_t)SYSTOLE_GET(i, ACTIVATE_RES_ROW), n, rows0,
+                               SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_STRIDE0),
+                               SYSTOLE_GET_SIGNED(i, ACTIVATE_RES_STRIDE1));
+    residual = ub_row(card, SYSTOLE_UNIT_ACTIVATE, row, 0);
+    /* The unit reads ahead: a row that this instruction wrote may be seen or not. */
+    for (int64_t before = 0; before < n; before++) {
+      if (row == row_of((int64_t)SYSTOLE_GET(i, ACTIVATE_UB_ROW), before, rows0,
+                        SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE0),
+                        SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE1))) {
+        race(card, SYSTOLE_UNIT_ACTIVATE, "its own result at row", (uint64_t)row,
+             SYSTOLE_UNIT_ACTIVATE);
       }
     }
   }
-  for (int c = 0; c < dim; c++) {
-    out[c] = (int8_t)(pool == SYSTOLE_POOL_MAX
-                          ? best[c]
-                          : finish_value(i, &p[c], total[c], residual[c]));
-  }
+  const int32_t *sums = read_window(card, i, a, n);
+  int8_t out[kMaxDim];
+  systole_activation_pixel(out, sums, a->a.width * dim, dim, residual, n / rows0,
+                           n % rows0, 0, dim, &a->a);
+  const int64_t row = row_of((int64_t)SYSTOLE_GET(i, ACTIVATE_UB_ROW), n, rows0,
+                             SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE0),
+                             SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE1));
+  memcpy(ub_row(card, SYSTOLE_UNIT_ACTIVATE, row, 1), out, (size_t)dim);
 }
 
 static void read_bank(systole_card *card, const systole_instruction *i) {
@@ -606,42 +628,41 @@ static void read_bank(systole_card *card, const systole_instruction *i) {
 }
 
 static void do_activate(systole_card *card, const systole_instruction *i) {
-  int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0);
-  int64_t rows = rows0 * (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS1);
+  const int64_t rows =
+      (int64_t)(SYSTOLE_GET(i, ACTIVATE_ROWS0) * SYSTOLE_GET(i, ACTIVATE_ROWS1));
+  activate a;
+  read_activate(&a, card, i);
   read_bank(card, i);
-  for (int64_t n = 0; n < rows; n++) {
-    int8_t out[kMaxDim];
-    activate_row(card, i, n, out);
-    int64_t row = (int64_t)SYSTOLE_GET(i, ACTIVATE_UB_ROW) +
-                  n % rows0 * SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE0) +
-                  n / rows0 * SYSTOLE_GET_SIGNED(i, ACTIVATE_UB_STRIDE1);
-    memcpy(ub_row(card, SYSTOLE_UNIT_ACTIVATE, row, 1), out, (size_t)card->geometry.dim);
-  }
+  for (int64_t n = 0; n < rows; n++) activate_row(card, i, &a, n);
 }
 
 /* One raw row from the activation unit to the store, when both are at it. */
 static int hand_over_row(systole_card *card) {
-  unit_state *activate = &card->units[SYSTOLE_UNIT_ACTIVATE];
+  unit_state *unit = &card->units[SYSTOLE_UNIT_ACTIVATE];
   unit_state *store = &card->units[SYSTOLE_UNIT_STORE];
-  if (!activate->started || !store->started) return 0;
-  const systole_instruction *a = &activate->now.instruction, *s = &store->now.instruction;
-  if (!SYSTOLE_GET(a, ACTIVATE_RAW) || !SYSTOLE_GET(s, COPY_RAW)) return 0;
-  uint64_t rows = SYSTOLE_GET(a, ACTIVATE_ROWS0) * SYSTOLE_GET(a, ACTIVATE_ROWS1);
-  if (activate->done == rows || store->done == copy_rows(s)) return 0;
-  int dim = card->geometry.dim;
-  const parameters *p = card->bank[SYSTOLE_GET(a, ACTIVATE_BANK)];
-  if (activate->done == 0) read_bank(card, a);
-  const int32_t *sum =
-      acc_row(card, SYSTOLE_UNIT_ACTIVATE,
-              (int64_t)(SYSTOLE_GET(a, ACTIVATE_ACC_ROW) + activate->done), 0);
+  if (!unit->started || !store->started) return 0;
+  const systole_instruction *i = &unit->now.instruction, *s = &store->now.instruction;
+  if (!SYSTOLE_GET(i, ACTIVATE_RAW) || !SYSTOLE_GET(s, COPY_RAW)) return 0;
+  const uint64_t rows0 = SYSTOLE_GET(i, ACTIVATE_ROWS0);
+  const uint64_t rows = rows0 * SYSTOLE_GET(i, ACTIVATE_ROWS1);
+  if (unit->done == rows || store->done == copy_rows(s)) return 0;
+  const int dim = card->geometry.dim;
+  activate a;
+  read_activate(&a, card, i);
+  if (unit->done == 0) read_bank(card, i);
+  const int32_t *sums = read_window(card, i, &a, (int64_t)unit->done);
   uint8_t *to = reach(card, SYSTOLE_UNIT_STORE, SYSTOLE_PORT_GMEM0,
                       copy_place(card, s, store->done).address, 4 * (uint64_t)dim);
   if (to == NULL) return 1;
+  int32_t values[kMaxDim];
+  systole_activation_raw_pixel(values, sums, a.a.width * dim, dim,
+                               (int64_t)(unit->done / rows0),
+                               (int64_t)(unit->done % rows0), 0, dim, &a.a);
   for (int c = 0; c < dim; c++) {
-    uint32_t value = (uint32_t)biased(a, &p[c], sum[c]);
+    const uint32_t value = (uint32_t)values[c];
     for (int b = 0; b < 4; b++) to[4 * c + b] = (uint8_t)(value >> (8 * b));
   }
-  activate->done++;
+  unit->done++;
   store->done++;
   return 1;
 }

@@ -310,10 +310,11 @@ Test(check, every_rule_has_its_code_and_sentence) {
   expect(weights(0, 0, 0), &g, SYSTOLE_ERROR_COUNT, 0, "count");
   i = activate(0, 1, 0, 0);
   SYSTOLE_SET(&i, ACTIVATE_RESIDUAL, 1);
+  expect(i, &g, SYSTOLE_ERROR_UNSUPPORTED, 0, "raw rows have neither");
+  SYSTOLE_SET(&i, ACTIVATE_RAW, 0);
   expect(i, &g, SYSTOLE_ERROR_UNSUPPORTED, 0, "built without");
   g.features = 1u << SYSTOLE_FEATURE_RESIDUAL;
   expect(i, &g, SYSTOLE_ERROR_NONE, 0, "ACTIVATE");
-  SYSTOLE_SET(&i, ACTIVATE_RAW, 0);
   SYSTOLE_SET(&i, ACTIVATE_RES_ROW, 20000);
   expect(i, &g, SYSTOLE_ERROR_UB_RANGE, 20000, "of the residual, 20000 to 20000");
   i = store(5, 0, 0);
@@ -321,6 +322,44 @@ Test(check, every_rule_has_its_code_and_sentence) {
   expect(i, &g, SYSTOLE_ERROR_NONE, 0, "STORE");
   SYSTOLE_SET(&i, COPY_RAW, 0);
   expect(i, &g, SYSTOLE_ERROR_UB_RANGE, 16387, "16383 to 16387");
+}
+
+Test(check, pools_stay_inside_a_half) {
+  systole_geometry g = geometry("16");
+  systole_instruction i = activate(0, 1, 0, 0);
+  SYSTOLE_SET(&i, ACTIVATE_RAW, 0);
+  SYSTOLE_SET(&i, ACTIVATE_ROWS0, 4);
+  SYSTOLE_SET(&i, ACTIVATE_ROWS1, 5);
+  SYSTOLE_SET(&i, ACTIVATE_POOL, SYSTOLE_POOL_MAX);
+  SYSTOLE_SET(&i, ACTIVATE_POOL_STRIDE_H, 2);
+  SYSTOLE_SET(&i, ACTIVATE_POOL_STRIDE_W, 2);
+  SYSTOLE_SET(&i, ACTIVATE_POOL_IN_WIDTH, 8);
+  SYSTOLE_SET(&i, ACTIVATE_POOL_IN_HEIGHT, 10);
+  g.features = 1u << SYSTOLE_FEATURE_POOL;
+  expect(i, &g, SYSTOLE_ERROR_COUNT, 0, "count"); /* no window */
+  SYSTOLE_SET(&i, ACTIVATE_POOL_HEIGHT, 2);
+  expect(i, &g, SYSTOLE_ERROR_COUNT, 0, "count");
+  SYSTOLE_SET(&i, ACTIVATE_POOL_WIDTH, 2);
+  expect(i, &g, SYSTOLE_ERROR_NONE, 0, "ACTIVATE");
+  SYSTOLE_SET(&i, ACTIVATE_POOL, 3);
+  expect(i, &g, SYSTOLE_ERROR_UNSUPPORTED, 0, "pool mode 3");
+  SYSTOLE_SET(&i, ACTIVATE_POOL, SYSTOLE_POOL_AVERAGE);
+  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, 1024 - 80);
+  expect(i, &g, SYSTOLE_ERROR_NONE, 0, "ACTIVATE");
+  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, 1024 - 79);
+  expect(i, &g, SYSTOLE_ERROR_ACC_RANGE, 1024 - 79, "rows 945 to 1024");
+  /* Only rows that a window reads count: the last line and column are left out here. */
+  SYSTOLE_SET(&i, ACTIVATE_POOL_IN_WIDTH, 9);
+  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, 1024 - 89);
+  expect(i, &g, SYSTOLE_ERROR_NONE, 0, "ACTIVATE");
+  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, 1024 - 88);
+  expect(i, &g, SYSTOLE_ERROR_ACC_RANGE, 1024 - 88, "rows 936 to 1024");
+  /* Windows of padding alone read nothing. */
+  SYSTOLE_SET(&i, ACTIVATE_ROWS1, 1);
+  SYSTOLE_SET(&i, ACTIVATE_POOL_PAD_TOP, 2);
+  expect(i, &g, SYSTOLE_ERROR_NONE, 0, "ACTIVATE");
+  SYSTOLE_SET(&i, ACTIVATE_UB_ROW, 16384);
+  expect(i, &g, SYSTOLE_ERROR_UB_RANGE, 16384, "16384");
 }
 
 Test(check, causes_that_only_a_device_sees_have_sentences) {
