@@ -94,6 +94,7 @@ void systole_axi_port_reset(systole_axi_port *port) {
   port->write_head = port->write_count = 0;
   port->reply_head = port->reply_count = 0;
   port->read_due = port->write_due = 0;
+  port->read_from = port->reply_from = UINT64_MAX;
   port->read_beats = port->write_beats = port->written_bytes = 0;
 }
 

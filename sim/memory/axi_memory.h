@@ -29,7 +29,7 @@
  *   present: the port decides what it offers in this cycle; the caller puts it on its
  * wires; accept:  the caller says what the other side offered, and transfers happen.
  * While a direction is idle and unaddressed both may be left out (systole_axi_*_idle),
- * which is what keeps the model cheap.
+ * the latency of a burst included, which is what keeps the model cheap.
  */
 #ifndef SYSTOLE_AXI_MEMORY_H
 #define SYSTOLE_AXI_MEMORY_H
@@ -127,12 +127,15 @@ typedef struct systole_axi_port {
   uint32_t write_head, write_count;
   uint32_t reply_head, reply_count;
   uint64_t read_due, write_due; /* in units of 1 / rate_beats cycles */
-  int stalling;                 /* 1: random stalls or a hung channel */
-  int withheld;                 /* channels withheld in this cycle */
-  int hung;                     /* channels withheld for ever */
-  uint64_t random;              /* state of the generator; 0: no random stalls */
-  uint8_t chance[5];            /* of a stall, in 1/256, per channel */
-  uint8_t long_stall[5];        /* cycles left of a long stall, per channel */
+  /* Cycle of the first beat of the oldest burst, of the oldest response; UINT64_MAX: none
+   */
+  uint64_t read_from, reply_from;
+  int stalling;          /* 1: random stalls or a hung channel */
+  int withheld;          /* channels withheld in this cycle */
+  int hung;              /* channels withheld for ever */
+  uint64_t random;       /* state of the generator; 0: no random stalls */
+  uint8_t chance[5];     /* of a stall, in 1/256, per channel */
+  uint8_t long_stall[5]; /* cycles left of a long stall, per channel */
   uint32_t faults;
   systole_axi_fault fault[SYSTOLE_AXI_FAULTS];
   systole_axi_burst reads[SYSTOLE_AXI_DEPTH];
@@ -176,13 +179,13 @@ void systole_axi_port_mark(const systole_axi_port *port, systole_axi_burst *burs
 /* `bytes` bytes of 0, for data of unmapped addresses. */
 extern const uint8_t systole_axi_nothing[64];
 
-/* Nothing is under way and nothing is offered: with no address on the wires, this cycle
- * may be left out. */
-static inline int systole_axi_read_idle(const systole_axi_port *port) {
-  return (port->read_count | (uint32_t)port->stalling) == 0;
+/* Nothing is offered in cycle `now`, nor will be by itself: with no address (and no data)
+ * on the wires, this cycle may be left out. */
+static inline int systole_axi_read_idle(const systole_axi_port *port, uint64_t now) {
+  return now < port->read_from && !port->stalling;
 }
-static inline int systole_axi_write_idle(const systole_axi_port *port) {
-  return (port->write_count | port->reply_count | (uint32_t)port->stalling) == 0;
+static inline int systole_axi_write_idle(const systole_axi_port *port, uint64_t now) {
+  return now < port->reply_from && !port->stalling;
 }
 
 /* 1 if a beat may go in cycle `now`. */
@@ -256,6 +259,8 @@ static inline void systole_axi_read_accept(systole_axi_port *port, uint64_t now,
     }
     port->read_count++;
   }
+  port->read_from =
+      port->read_count != 0 ? port->reads[port->read_head].ready_at : UINT64_MAX;
 }
 
 /* Decides aw_ready, w_ready and what the B channel offers in cycle `now`. */
@@ -334,6 +339,8 @@ static inline void systole_axi_write_accept(systole_axi_port *port, uint64_t now
     }
     port->write_count++;
   }
+  port->reply_from =
+      port->reply_count != 0 ? port->replies[port->reply_head].ready_at : UINT64_MAX;
 }
 
 #ifdef __cplusplus

@@ -50,6 +50,18 @@ extern "C" void systole_rtl_print(const char *format, ...)
 // between thread-local bookkeeping that only multi-threaded models need.
 void Vsystole___024root___eval(Vsystole___024root *vlSelf);
 
+// Models without waveforms: a whole cycle, and the logic behind the inputs, without the
+// search for clocks that have moved. gather.cmake writes both, and edges.h.
+#include "edges.h"
+#if SYSTOLE_RTL_DEBUG
+#undef SYSTOLE_OWN_EDGES
+#define SYSTOLE_OWN_EDGES 0
+#endif
+#if SYSTOLE_OWN_EDGES
+void systole_settle(Vsystole___024root *root);
+void systole_cycle(Vsystole___024root *root);
+#endif
+
 namespace {
 
 using Pins = Vsystole___024root;
@@ -179,6 +191,8 @@ struct systole_rtl {
   void evaluate() {
 #if SYSTOLE_RTL_DEBUG
     top_->eval();  // also notes for the waveform that something may have changed
+#elif SYSTOLE_OWN_EDGES
+    systole_settle(pins_);  // inputs reach registers only, which outputs come from
 #else
     Vsystole___024root___eval(pins_);
 #endif
@@ -379,6 +393,9 @@ void systole_rtl::build() {
   top_ = std::make_unique<Vsystole>(context_.get(), "TOP");
   pins_ = top_->rootp;
   top_->eval();  // initial blocks; parameter checks stop here
+#if SYSTOLE_OWN_EDGES
+  pins_->ap_clk = 1;  // and stays there: edges are called, not found
+#endif
   broken_ = 0;
   fail_if_stopped();
 }
@@ -395,11 +412,11 @@ inline void systole_rtl::memory_cycle() {
   if (__builtin_expect(a.stalling, 0)) systole_axi_port_draw(&a);
   if (__builtin_expect(b.stalling, 0)) systole_axi_port_draw(&b);
   const bool read0 =
-      p.m_axi_gmem0_arvalid | p.m_axi_gmem0_rvalid | !systole_axi_read_idle(&a);
+      p.m_axi_gmem0_arvalid | p.m_axi_gmem0_rvalid | !systole_axi_read_idle(&a, cycle);
   const bool write0 = p.m_axi_gmem0_awvalid | p.m_axi_gmem0_wvalid |
-                      p.m_axi_gmem0_bvalid | !systole_axi_write_idle(&a);
+                      p.m_axi_gmem0_bvalid | !systole_axi_write_idle(&a, cycle);
   const bool read1 =
-      p.m_axi_gmem1_arvalid | p.m_axi_gmem1_rvalid | !systole_axi_read_idle(&b);
+      p.m_axi_gmem1_arvalid | p.m_axi_gmem1_rvalid | !systole_axi_read_idle(&b, cycle);
   if (read0) {
     if (systole_axi_read_present(&a, cycle)) {
       std::memcpy(&p.m_axi_gmem0_rdata, a.r_data, kAxiBytes);
@@ -445,12 +462,16 @@ inline void systole_rtl::memory_cycle() {
 // The falling edge in the middle of the cycle, then the rising edge that ends it.
 template <bool Traced>
 inline void systole_rtl::edges() {
+#if SYSTOLE_OWN_EDGES
+  systole_cycle(pins_);
+#else
   pins_->ap_clk = 0;
   evaluate();
   if (Traced) dump(0);
   pins_->ap_clk = 1;
   evaluate();
   if (Traced) dump(1);
+#endif
   cycle++;
 }
 
