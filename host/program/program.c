@@ -6,6 +6,29 @@
 #include "support/error.h"
 #include "support/memory.h"
 
+/* A column block of results larger than this is cut by rows. */
+enum { kMaxBlockBytes = 64 << 20 };
+
+int systole_portion_fits(const systole_plan *plan, int64_t steps) {
+  return plan->steps <= steps && plan->c_block_bytes <= kMaxBlockBytes;
+}
+
+int systole_portion_shrink(systole_portion *portion, int dim) {
+  /* A strip of rows is the least that uses the array well, and a block the least at all.
+   */
+  int64_t strip = 4 * (int64_t)dim < 256 ? 256 : 4 * (int64_t)dim;
+  if (portion->rows > strip) {
+    portion->rows = systole_ceil_div(systole_ceil_div(portion->rows, 2), strip) * strip;
+  } else if (portion->blocks > 1) {
+    portion->blocks = systole_ceil_div(portion->blocks, 2);
+  } else if (portion->rows > 1) {
+    portion->rows = systole_ceil_div(portion->rows, 2);
+  } else {
+    return 0;
+  }
+  return 1;
+}
+
 systole_status systole_program_make(systole_program **out,
                                     const systole_geometry *geometry,
                                     const systole_weights_layout *weights,

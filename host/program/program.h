@@ -21,6 +21,18 @@ typedef struct systole_program {
  * device. */
 #define SYSTOLE_PROGRAM_MAX_STEPS (1 << 17)
 
+/* What one run computes of a larger product: rows, and column blocks. */
+typedef struct systole_portion {
+  int64_t rows, blocks;
+} systole_portion;
+
+/* A portion of this plan is one run: at most `steps` steps, and results that the host can
+ * take in blocks. */
+int systole_portion_fits(const systole_plan *plan, int64_t steps);
+
+/* The next smaller portion, rows first; 0 when there is none. */
+int systole_portion_shrink(systole_portion *portion, int dim);
+
 /* Plans and schedules `spec` (m >= 1, n_blocks >= 1, K >= 1), and proves that the stream
  * ends. SYSTOLE_ERR_UNSUPPORTED: buffers too small; SYSTOLE_ERR_ARGUMENT: sizes overflow,
  * or more than SYSTOLE_PROGRAM_MAX_STEPS; SYSTOLE_ERR_INTERNAL: the proof failed. */

@@ -4,7 +4,7 @@ target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DI
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product stream fault)
+foreach(name product stream fault forecast)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
   # Seconds; minutes with all sizes and SYSTOLE_TEST_LONG.

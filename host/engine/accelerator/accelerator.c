@@ -15,9 +15,7 @@ enum {
       4, /* that weights remember: a few batch sizes, or whole and last runs of one */
   /* Host memory through which packed blocks go to and from the device: beyond the caches,
    * so that calls are few, and small beside the matrices. */
-  kStagingBytes = 4 << 20,
-  /* A column block larger than this is cut by rows. */
-  kMaxBlockBytes = 64 << 20
+  kStagingBytes = 4 << 20
 };
 
 struct systole_engine {
@@ -377,11 +375,6 @@ static systole_status find_program(systole_engine_weights *weights,
 
 /* ---- products ---------------------------------------------------------------------- */
 
-/* How much one run takes on: rows, and column blocks. */
-typedef struct portion {
-  int64_t rows, blocks;
-} portion;
-
 static systole_gemm_spec make_spec(const systole_engine_weights *weights, int64_t rows,
                                    int64_t first_block, int64_t blocks) {
   const systole_epilogue *e = &weights->epilogue;
@@ -400,17 +393,16 @@ static systole_gemm_spec make_spec(const systole_engine_weights *weights, int64_
 /* Starts from the whole product and halves, rows first, until a run's program has at most
  * `steps` steps and its A and C have device memory. */
 static systole_status choose_portion(const systole_engine_weights *weights, int64_t m,
-                                     int64_t steps, portion *out) {
+                                     int64_t steps, systole_portion *out) {
   systole_engine *engine = weights->engine;
-  portion p = {m, weights->layout.n_blocks};
+  systole_portion p = {m, weights->layout.n_blocks};
   for (;;) {
     systole_gemm_spec spec = make_spec(weights, p.rows, 0, p.blocks);
     systole_plan plan;
     systole_status status =
         systole_plan_make(&plan, &engine->geometry, &weights->layout, &spec);
     if (status == SYSTOLE_ERR_UNSUPPORTED) return status;
-    if (status == SYSTOLE_OK && plan.steps <= steps &&
-        plan.c_block_bytes <= kMaxBlockBytes) {
+    if (status == SYSTOLE_OK && systole_portion_fits(&plan, steps)) {
       status = need_scratch(engine, plan.bytes);
       if (status == SYSTOLE_OK) *out = p;
       if (status != SYSTOLE_ERR_DEVICE_MEMORY) return status;
@@ -419,17 +411,7 @@ static systole_status choose_portion(const systole_engine_weights *weights, int6
           systole_fail(SYSTOLE_ERR_UNSUPPORTED, "K = %lld is more than one run can do",
                        (long long)weights->layout.k);
     }
-    /* A strip of rows is the least that uses the array well, and a block the least at
-     * all. */
-    int64_t strip =
-        4 * (int64_t)engine->geometry.dim < 256 ? 256 : 4 * engine->geometry.dim;
-    if (p.rows > strip) {
-      p.rows = systole_ceil_div(systole_ceil_div(p.rows, 2), strip) * strip;
-    } else if (p.blocks > 1) {
-      p.blocks = systole_ceil_div(p.blocks, 2);
-    } else if (p.rows > 1) {
-      p.rows = systole_ceil_div(p.rows, 2);
-    } else {
+    if (!systole_portion_shrink(&p, engine->geometry.dim)) {
       return systole_fail_in(status, "not even one row of a product with K = %lld fits",
                              (long long)weights->layout.k);
     }
@@ -481,7 +463,7 @@ static systole_status run_portions(systole_engine_weights *weights, const operan
   int64_t element = weights->epilogue.multiplier != NULL ? 1 : (int64_t)sizeof(int32_t);
   int dim = engine->geometry.dim;
   systole_run_share share = {0, 0, (uint64_t)o->m * (uint64_t)b->n * (uint64_t)b->k};
-  portion p = {o->m, b->n_blocks};
+  systole_portion p = {o->m, b->n_blocks};
   systole_status status = choose_portion(weights, o->m, steps, &p);
   for (int64_t row = 0; row < o->m && status == SYSTOLE_OK; row += p.rows) {
     int64_t rows = o->m - row < p.rows ? o->m - row : p.rows;

@@ -222,6 +222,32 @@ SYSTOLE_API systole_status systole_gemm_s8_prepared(const systole_weights *weigh
 SYSTOLE_API void systole_device_set_progress(systole_device *device,
                                              systole_progress progress, void *user);
 
+/* ---- forecasts: what a run would cost, without a device
+ * ---------------------------------
+ */
+
+/* A device, real or only thought of, and a product. */
+typedef struct systole_scenario {
+  uint32_t version;          /* SYSTOLE_SCENARIO_VERSION */
+  systole_geometry geometry; /* from systole_device_geometry, changed at will */
+  const char *memory;        /* preset as in systole_device_options; NULL: ideal */
+  double clock_mhz;          /* 0: 300 */
+  int64_t m, n, k;
+  int int8_results; /* 1: requantised; 0: int32 */
+  int bias;         /* 1: a bias is added */
+} systole_scenario;
+#define SYSTOLE_SCENARIO_VERSION 1
+#define SYSTOLE_SCENARIO_INIT \
+  { SYSTOLE_SCENARIO_VERSION, {0, 0, 0, 0, 0, 0, 0, 0}, NULL, 0.0, 0, 0, 0, 0, 0 }
+
+/* Plans and schedules the product for the geometry and follows its command stream through
+ * the timing laws of hw/README.md and of the memory preset. Fills macs, cycles, ledger,
+ * utilisation and its ceiling, bytes of the ports, instructions, seconds and gops of
+ * *out; the rest is 0. Tests hold it within 5 % of the RTL. SYSTOLE_ERR_ARGUMENT: sizes
+ * or preset; SYSTOLE_ERR_UNSUPPORTED: no product fits such a device. */
+SYSTOLE_API systole_status systole_forecast_gemm(systole_stats *out,
+                                                 const systole_scenario *scenario);
+
 /* ---- buffers: device memory for those who write command streams themselves ------------
  */
 

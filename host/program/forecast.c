@@ -1,0 +1,982 @@
+/* Each unit is a small state machine that knows when its next event can happen, or that
+ * it waits for another unit. The earliest event of all happens next, so that what units
+ * share (the ports, the buffer, the queues) is used in the order of time. A unit that
+ * waits has the time kNever.
+ *
+ * A time is the number of a clock cycle; cycle 0 accepts the start. "Usable at t" means
+ * that a unit may act on it in cycle t. */
+#include "program/forecast.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "support/error.h"
+#include "support/memory.h"
+
+static const int64_t kNever = INT64_MAX / 4;
+
+/* Cycles of the units' pipelines: hw/README.md, "Timing". */
+enum {
+  kFetchStart = 2,    /* start accepted -> first request for the program */
+  kRequestShared = 3, /* request -> address on gmem1, through the arbiter */
+  kRequestAlone = 2,  /* request -> address on gmem0 */
+  kReadSlice = 1,     /* register slice behind R: latency ... */
+  kSkidBeats = 1,     /* ... and beats that it takes while its reader waits */
+  kFetchToHead = 2,   /* last beat of an instruction -> at the dispatcher */
+  kPushToHead = 1,    /* into a queue -> at its head */
+  kTileHere = 1,      /* last row of a tile arrived -> may be shifted */
+  kDoneToken = 1,     /* done -> token usable */
+  kJobStart = 2,    /* LOAD, STORE accepted, or the last row of the one before -> rows */
+  kLoadDone = 1,    /* last row granted -> done */
+  kWeightsDone = 1, /* last beat arrived -> done */
+  kMatmulLanding = 4, /* last row issued -> done, beside 2 Dim */
+  kMatmulLands = 3,   /* the same, until the half may be read */
+  kActivateRead = 1,  /* accepted -> first accumulator row read */
+  kActivateRaw = 2,   /* accumulator read -> raw row offered */
+  kActivateInt8 = 4,  /* accumulator read -> int8 row offered */
+  kActivateNext = 1,  /* last row taken -> next instruction accepted; tokens given */
+  kStoreRead = 3,     /* row asked of the buffer -> taken for sending */
+  kRowToBeat = 3,     /* row taken by the store unit -> its first beat at memory */
+  kStoreSlack = 2,    /* beats that wait between the row register and memory */
+  kStoreDone = 4,     /* last response arrived -> done */
+  kEnd = 3            /* all units idle -> the run is over */
+};
+
+enum {
+  kFetchAhead = 8,    /* instructions asked for and not dispatched */
+  kFetchPiece = 4,    /* instructions of a request */
+  kUnitJobs = 2,      /* LOADs and STOREs accepted and not finished */
+  kWeightPieces = 8,  /* requests of the weight unit under way */
+  kLoadBursts = 64,   /* bursts in flight */
+  kStoreBursts = 16,  /* likewise */
+  kStoreAnswers = 13, /* STOREs whose responses are awaited */
+  kMatmulPending = 4, /* MATMULs whose last rows are landing */
+  kQuantum = 16,      /* rows of a step; int8 rows and the rows of a LOAD ... */
+  kSharedQuantum = 4, /* ... when they share port B */
+  kRing = 128,        /* at least every number above; a power of two */
+  kTileRing = 4096    /* tiles that are remembered; beyond any weight FIFO */
+};
+
+/* ---- what units share ----------------------------------------------------------------
+ */
+
+/* One direction of a memory port. */
+typedef struct channel {
+  int64_t latency, unit, step; /* a beat is due every step / unit cycles */
+  int64_t address_free;        /* next cycle for an address */
+  int64_t free;                /* next cycle for a beat */
+  int64_t due;                 /* in 1 / unit cycles, as in the law */
+  int64_t beats;               /* so far */
+} channel;
+
+/* `beats` beats, the first not before `from`, each occupying the taker for `hold` cycles.
+ * *last is the cycle of the last one; returns that of the first. */
+static int64_t transfer(channel *c, int64_t from, int64_t beats, int64_t hold,
+                        int64_t *last) {
+  int64_t first = from > c->free ? from : c->free;
+  int64_t due = (c->due + c->unit - 1) / c->unit;
+  if (due > first) first = due;
+  int64_t base = first * c->unit - (c->unit - 1);
+  if (c->due > base) base = c->due;
+  int64_t step = c->step > hold * c->unit ? c->step : hold * c->unit;
+  *last = (base + (beats - 1) * step + c->unit - 1) / c->unit;
+  if (*last < first + (beats - 1) * hold) *last = first + (beats - 1) * hold;
+  c->due = base + (beats - 1) * step + c->step;
+  c->free = *last + hold;
+  c->beats += beats;
+  return first;
+}
+
+/* When the next beat can be there, if its address went out at `address`. */
+static int64_t beat_from(const channel *c, int64_t address) {
+  int64_t at = address + c->latency, due = (c->due + c->unit - 1) / c->unit;
+  if (c->free > at) at = c->free;
+  return due > at ? due : at;
+}
+
+/* The last beat was taken in cycle `at` only; a pause is not made up for. */
+static void delay_channel(channel *c, int64_t at) {
+  int64_t due = at * c->unit - (c->unit - 1) + c->step;
+  if (due > c->due) c->due = due;
+  if (at + 1 > c->free) c->free = at + 1;
+}
+
+/* Cycle of beat `i` of a transfer whose first and last are known. */
+static int64_t beat_at(int64_t first, int64_t last, int64_t beats, int64_t i) {
+  return beats <= 1 ? first : first + (last - first) * i / (beats - 1);
+}
+
+/* Port B of the unified buffer: which cycles are taken, from word `first` of 64 on. Who
+ * comes late takes the next free cycle, so that the port never does more than one access
+ * a cycle; that a stronger unit goes first is true but for the few rows of a quantum. */
+enum { kPortWords = 128 };
+typedef struct port_b {
+  uint64_t taken[kPortWords];
+  int64_t first;
+} port_b;
+
+/* Cycles before `now` are forgotten. */
+static void port_forget(port_b *p, int64_t now) {
+  int64_t first = now / 64;
+  if (first - p->first >= kPortWords) memset(p->taken, 0, sizeof p->taken);
+  for (; p->first < first && first - p->first < kPortWords; p->first++) {
+    p->taken[p->first % kPortWords] = 0;
+  }
+  p->first = first;
+}
+
+static int port_is_free(const port_b *p, int64_t at) {
+  return at / 64 - p->first >= kPortWords ||
+         (p->taken[at / 64 % kPortWords] >> (at % 64) & 1) == 0;
+}
+
+/* Takes `rows` cycles from `from` on, at least `pace` apart. Returns the cycle after the
+ * last. */
+static int64_t port_take(port_b *p, int64_t from, int64_t rows, int64_t pace) {
+  int64_t at = from;
+  for (int64_t i = 0; i < rows; i++, at += pace) {
+    for (;; at++) {
+      int64_t word = at / 64;
+      if (word - p->first >= kPortWords) return at + (rows - i - 1) * pace + 1;
+      uint64_t bit = UINT64_C(1) << (at % 64);
+      if (p->taken[word % kPortWords] & bit) continue;
+      p->taken[word % kPortWords] |= bit;
+      break;
+    }
+  }
+  return at - pace + 1;
+}
+
+/* ---- the units ------------------------------------------------------------------------
+ */
+
+/* Queue of a unit, its head and how often it has waited. */
+typedef struct queue {
+  uint32_t at[SYSTOLE_QUEUE_DEPTH];     /* instruction numbers */
+  int64_t head_at[SYSTOLE_QUEUE_DEPTH]; /* cycle in which the entry can be at the head */
+  int head, count;
+  int64_t freed; /* a full queue takes the next instruction in this cycle */
+  int64_t free;  /* the unit can accept from this cycle on */
+} queue;
+
+/* Tokens of an ordered pair of units that are given and not taken, by time. A stream that
+ * systole_prove accepts never has more than the counter holds. */
+typedef struct tokens {
+  int64_t at[1 << SYSTOLE_TOKEN_BITS];
+  unsigned given, taken;
+} tokens;
+
+typedef struct copy { /* a LOAD or STORE */
+  int64_t rows, lines, blocks, before, after;
+  int64_t offset, line_stride, block_stride;
+  int raw;
+  unsigned give;
+} copy;
+
+typedef struct copier { /* asking and moving of LOAD and STORE */
+  copy jobs[kUnitJobs];
+  int64_t start_at[kUnitJobs]; /* rows may move from then on */
+  unsigned accepted, finished; /* jobs */
+  int asking;                  /* the last accepted job still has lines to ask for */
+  int64_t ask_at;              /* next line's request */
+  int64_t block, line;         /* of the next request */
+  int64_t request_from, request_bytes; /* what is left of the request being cut */
+  int64_t request_at;
+  /* bursts in order: address cycle, beats left to move, and when they ended */
+  int64_t address_at[kRing], beats[kRing], ended_at[kRing];
+  unsigned issued, moved; /* bursts */
+  /* the job at work */
+  int running;
+  int64_t at_block, at_line, position; /* row of the line, fills included */
+  int64_t ready;                       /* next row may move */
+  int64_t parts; /* LOAD: beats that wait for the rest of their row */
+} copier;
+
+typedef struct forecaster {
+  const systole_instruction *instructions;
+  uint32_t count;
+  const systole_geometry *geometry;
+  int64_t dim, axi;
+
+  channel gmem0_read, gmem0_write, gmem1_read;
+  queue queues[SYSTOLE_UNITS];
+  tokens tokens[SYSTOLE_UNITS][SYSTOLE_UNITS]; /* [from][to] */
+  int64_t idle_at; /* when everything that is known to happen will be over */
+
+  /* fetch and dispatch */
+  uint32_t asked, popped;
+  int64_t ask_at, popped_at[kRing], here_at[kRing];
+  int holds;         /* an instruction is at the dispatcher */
+  int64_t hold_at;   /* it may leave from then on */
+  int64_t pushed_at; /* the one before left */
+  int ended;         /* END was dispatched */
+
+  /* weights */
+  int asking_weights, params;
+  unsigned weights_give;
+  int64_t weights_at, weights_from, rows_left, rows_asked; /* rows over the whole run */
+  int64_t rows_here, tile_here[kTileRing], tile_shift[kTileRing];
+  int64_t tiles_here, tiles_shifted, tiles_used, used_at;
+  int64_t piece_end[kRing];
+  unsigned pieces;
+
+  /* array */
+  int working;
+  int64_t rows, steps, issue_from, issued_at; /* rows of a step; issued_at: last row */
+  int64_t free_at;                            /* of the array, after the last row */
+  unsigned matmul_give;
+  int overwrites, half;
+  int64_t landed_at[2]; /* by half */
+  int64_t pending[kMatmulPending];
+  unsigned matmuls;
+  int64_t first_row, last_row; /* of the run */
+  systole_ledger ledger;
+  int64_t accounted; /* cycles up to here are in the ledger */
+
+  /* activation unit */
+  int activating, raw;
+  int64_t activate_left, activate_at;
+  unsigned activate_give;
+
+  copier load, store;
+  port_b port_b;
+  int64_t answers[kRing], response_at[kRing];
+  unsigned answered;
+} forecaster;
+
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void busy_until(forecaster *f, int64_t at) { f->idle_at = max64(f->idle_at, at); }
+
+static void give(forecaster *f, int unit, unsigned mask, int64_t done) {
+  for (int to = 0; to < SYSTOLE_UNITS; to++) {
+    if ((mask >> to & 1u) == 0) continue;
+    tokens *t = &f->tokens[unit][to];
+    t->at[t->given++ % (1u << SYSTOLE_TOKEN_BITS)] = done + kDoneToken;
+  }
+  busy_until(f, done);
+}
+
+/* The instruction at a unit's head, or NULL. */
+static const systole_instruction *head(const forecaster *f, int unit) {
+  const queue *q = &f->queues[unit];
+  return q->count == 0 ? NULL : &f->instructions[q->at[q->head]];
+}
+
+/* When the head's tokens are all there; *from, when not NULL, is the unit whose token
+ * came last. */
+static int64_t tokens_at(const forecaster *f, int unit) {
+  unsigned wait = (unsigned)SYSTOLE_GET(head(f, unit), WAIT);
+  int64_t at = 0;
+  for (int from = 0; from < SYSTOLE_UNITS; from++) {
+    if ((wait >> from & 1u) == 0) continue;
+    const tokens *t = &f->tokens[from][unit];
+    if (t->taken == t->given) return kNever;
+    at = max64(at, t->at[t->taken % (1u << SYSTOLE_TOKEN_BITS)]);
+  }
+  return at;
+}
+
+/* When a unit can accept its head; kNever while that is not known. */
+static int64_t accept_at(const forecaster *f, int unit) {
+  const queue *q = &f->queues[unit];
+  if (q->count == 0) return kNever;
+  return max64(max64(q->head_at[q->head], q->free), tokens_at(f, unit));
+}
+
+/* Takes the head in cycle `now`. The caller sets when the unit is free again. */
+static const systole_instruction *accept(forecaster *f, int unit, int64_t now) {
+  queue *q = &f->queues[unit];
+  const systole_instruction *taken_one = head(f, unit);
+  unsigned wait = (unsigned)SYSTOLE_GET(taken_one, WAIT);
+  for (int from = 0; from < SYSTOLE_UNITS; from++) {
+    if (wait >> from & 1u) f->tokens[from][unit].taken++;
+  }
+  q->head = (q->head + 1) % SYSTOLE_QUEUE_DEPTH;
+  q->count--;
+  q->freed = now + 1;
+  if (q->count > 0) q->head_at[q->head] = max64(q->head_at[q->head], now + 1);
+  q->free = now + 1;
+  return taken_one;
+}
+
+/* ---- fetch and dispatch
+ * ---------------------------------------------------------------- */
+
+static int64_t next_fetch(const forecaster *f) {
+  if (f->asked == f->count) return kNever;
+  uint32_t piece = f->count - f->asked < kFetchPiece ? f->count - f->asked : kFetchPiece;
+  if (f->asked + piece <= kFetchAhead) return f->ask_at;
+  uint32_t needed = f->asked + piece - kFetchAhead; /* that have left */
+  if (f->popped < needed) return kNever;
+  return max64(f->ask_at, f->popped_at[(needed - 1) % kRing] + 1);
+}
+
+static void do_fetch(forecaster *f, int64_t now) {
+  int64_t beats = SYSTOLE_INSTRUCTION_BYTES / f->axi;
+  uint32_t piece = f->count - f->asked < kFetchPiece ? f->count - f->asked : kFetchPiece;
+  int64_t address = max64(now + kRequestShared, f->gmem1_read.address_free), last;
+  f->gmem1_read.address_free = address + 1;
+  int64_t first =
+      transfer(&f->gmem1_read, address + f->gmem1_read.latency, piece * beats, 1, &last);
+  for (uint32_t i = 0; i < piece; i++) {
+    int64_t beat = beat_at(first, last, piece * beats, (i + 1) * beats - 1);
+    f->here_at[f->asked++ % kRing] = beat + kReadSlice + kFetchToHead;
+  }
+  f->ask_at = now + 1;
+}
+
+/* An instruction leaves the fetch queue, or the dispatcher. */
+static int64_t next_dispatch(const forecaster *f) {
+  if (f->ended) return kNever;
+  if (!f->holds) {
+    return f->popped < f->asked ? max64(f->here_at[f->popped % kRing], f->pushed_at)
+                                : kNever;
+  }
+  int unit =
+      systole_opcode_unit((int)SYSTOLE_GET(&f->instructions[f->popped - 1], OPCODE));
+  if (unit >= SYSTOLE_UNITS || unit < 0) return f->hold_at;
+  const queue *q = &f->queues[unit];
+  return q->count < SYSTOLE_QUEUE_DEPTH ? max64(f->hold_at, q->freed) : kNever;
+}
+
+static void do_dispatch(forecaster *f, int64_t now) {
+  if (!f->holds) {
+    f->popped_at[f->popped++ % kRing] = now;
+    f->holds = 1;
+    f->hold_at = now + 1;
+    return;
+  }
+  uint32_t index = f->popped - 1;
+  int unit = systole_opcode_unit((int)SYSTOLE_GET(&f->instructions[index], OPCODE));
+  f->holds = 0;
+  f->pushed_at = now;
+  busy_until(f, now);
+  if (unit >= SYSTOLE_UNITS || unit < 0) {
+    f->ended = 1;
+    return;
+  }
+  queue *q = &f->queues[unit];
+  int slot = (q->head + q->count++) % SYSTOLE_QUEUE_DEPTH;
+  q->at[slot] = index;
+  q->head_at[slot] = now + kPushToHead;
+}
+
+/* ---- weights
+ * ---------------------------------------------------------------------------- */
+
+static int64_t fifo_rows(const forecaster *f) {
+  return (int64_t)f->geometry->weight_tiles * f->dim;
+}
+
+static int64_t piece_rows(const forecaster *f) {
+  return min64(fifo_rows(f) / 4, 256 * f->axi / f->dim);
+}
+
+static int64_t next_weights(const forecaster *f) {
+  if (!f->asking_weights) return accept_at(f, SYSTOLE_UNIT_WEIGHT);
+  int64_t at = f->weights_at;
+  if (f->pieces >= kWeightPieces) {
+    at = max64(at, f->piece_end[(f->pieces - kWeightPieces) % kRing] + 1);
+  }
+  if (f->params) return at;
+  /* Rows that must have left the FIFO so that this piece has room. */
+  int64_t leaves = f->rows_asked + min64(f->rows_left, piece_rows(f)) - fifo_rows(f);
+  if (leaves <= 0) return at;
+  int64_t tile = (leaves - 1) / f->dim;
+  if (tile >= f->tiles_shifted) return kNever;
+  return max64(at, f->tile_shift[tile % kTileRing] + (leaves - 1) % f->dim + 2);
+}
+
+/* Beats of gmem1 from byte `from` on, cut into bursts as the port cuts them. Returns the
+ * cycle in which the first beat is with the unit. */
+static int64_t ask_weights(forecaster *f, int64_t now, int64_t from, int64_t beats,
+                           int64_t hold, int64_t *last) {
+  int64_t burst_beats = f->axi > 16 ? 4096 / f->axi : 256, first = kNever;
+  int64_t address = now + kRequestShared;
+  while (beats > 0) {
+    int64_t room = burst_beats - from / f->axi % burst_beats;
+    int64_t now_beats = min64(beats, room), begin;
+    address = max64(address, f->gmem1_read.address_free);
+    f->gmem1_read.address_free = address + 1;
+    begin =
+        transfer(&f->gmem1_read, address + f->gmem1_read.latency, now_beats, hold, last);
+    if (first == kNever) first = begin + kReadSlice;
+    beats -= now_beats;
+    from += now_beats * f->axi;
+    address++;
+  }
+  *last += kReadSlice;
+  return first;
+}
+
+static void do_weights(forecaster *f, int64_t now) {
+  if (!f->asking_weights) {
+    const systole_instruction *i = accept(f, SYSTOLE_UNIT_WEIGHT, now);
+    f->asking_weights = 1;
+    f->params = (int)SYSTOLE_GET(i, WEIGHTS_PARAMS);
+    f->weights_give = (unsigned)SYSTOLE_GET(i, GIVE);
+    f->weights_from = (int64_t)SYSTOLE_GET(i, WEIGHTS_OFFSET);
+    f->rows_left = (int64_t)SYSTOLE_GET(i, WEIGHTS_TILES) * f->dim;
+    f->weights_at = now + 1;
+    return;
+  }
+  int64_t last = 0, first, hold = 1, rows = 0,
+          beats = SYSTOLE_PARAM_BYTES * f->dim / f->axi;
+  if (!f->params) {
+    rows = min64(f->rows_left, piece_rows(f));
+    beats = rows * f->dim / f->axi;
+    hold = max64(1, f->axi / f->dim);
+  }
+  first = ask_weights(f, now, f->weights_from, beats, hold, &last);
+  f->piece_end[f->pieces++ % kRing] = last;
+  for (int64_t end = f->rows_here / f->dim * f->dim + f->dim; end <= f->rows_here + rows;
+       end += f->dim) {
+    int64_t beat = ((end - f->rows_here) * f->dim + f->axi - 1) / f->axi - 1;
+    f->tile_here[f->tiles_here++ % kTileRing] =
+        beat_at(first, last, beats, beat) + kTileHere + (hold - 1);
+  }
+  f->rows_here += rows;
+  f->rows_asked += rows;
+  f->rows_left -= rows;
+  f->weights_from += rows * f->dim;
+  f->weights_at = now + 1;
+  if (f->params || f->rows_left == 0) {
+    give(f, SYSTOLE_UNIT_WEIGHT, f->weights_give, last + kWeightsDone);
+    f->asking_weights = 0;
+    f->queues[SYSTOLE_UNIT_WEIGHT].free = now + 1;
+  }
+}
+
+/* A tile leaves the FIFO for the shadow registers. */
+static int64_t next_shift(const forecaster *f) {
+  int64_t tile = f->tiles_shifted;
+  if (tile == f->tiles_here || f->tiles_used < tile) return kNever;
+  int64_t at = f->tile_here[tile % kTileRing];
+  if (tile > 0) {
+    at = max64(at, f->tile_shift[(tile - 1) % kTileRing] + f->dim);
+    at = max64(at, f->used_at);
+  }
+  return at;
+}
+
+/* ---- the array
+ * -------------------------------------------------------------------------- */
+
+/* Cycles accounted .. until - 1 belong to a category of the ledger. */
+static void account(forecaster *f, int64_t until, uint64_t *category) {
+  if (until <= f->accounted) return;
+  if (f->first_row < 0) category = &f->ledger.start;
+  *category += (uint64_t)(until - f->accounted);
+  f->accounted = until;
+}
+
+static int64_t next_array(const forecaster *f) {
+  if (!f->working) return accept_at(f, SYSTOLE_UNIT_ARRAY);
+  if (f->tiles_used == f->tiles_shifted) return kNever;
+  int64_t at = max64(f->issue_from, f->tile_shift[f->tiles_used % kTileRing] + f->dim);
+  if (f->matmuls >= kMatmulPending) {
+    at = max64(at, f->pending[f->matmuls % kMatmulPending] + 1);
+  }
+  return at;
+}
+
+static void accept_matmul(forecaster *f, int64_t now) {
+  /* What the array waited for: an instruction, tokens, or only for the one before. */
+  const queue *q = &f->queues[SYSTOLE_UNIT_ARRAY];
+  int64_t here = q->head_at[q->head];
+  const tokens *halves = &f->tokens[SYSTOLE_UNIT_ACTIVATE][SYSTOLE_UNIT_ARRAY];
+  unsigned wait = (unsigned)SYSTOLE_GET(head(f, SYSTOLE_UNIT_ARRAY), WAIT);
+  int64_t half_at = wait >> SYSTOLE_UNIT_ACTIVATE & 1u
+                        ? halves->at[halves->taken % (1u << SYSTOLE_TOKEN_BITS)]
+                        : 0;
+  account(f, min64(here, now), &f->ledger.other);
+  account(f, min64(half_at, now), &f->ledger.output_stall);
+  account(f, now, &f->ledger.input_stall);
+
+  const systole_instruction *i = accept(f, SYSTOLE_UNIT_ARRAY, now);
+  f->working = 1;
+  f->rows = (int64_t)(SYSTOLE_GET(i, MATMUL_ROWS0) * SYSTOLE_GET(i, MATMUL_ROWS1));
+  f->steps = (int64_t)(SYSTOLE_GET(i, MATMUL_RED0) * SYSTOLE_GET(i, MATMUL_RED1) *
+                       SYSTOLE_GET(i, MATMUL_RED2));
+  f->overwrites = !SYSTOLE_GET(i, MATMUL_ACCUMULATE);
+  f->half = (int64_t)SYSTOLE_GET(i, MATMUL_ACC_ROW) >= (int64_t)f->geometry->acc_rows / 2;
+  f->matmul_give = (unsigned)SYSTOLE_GET(i, GIVE);
+  f->issue_from = max64(now + 1, f->free_at);
+}
+
+/* The first row of a tile, and all that follow it. */
+static void do_array(forecaster *f, int64_t now) {
+  if (!f->working) {
+    accept_matmul(f, now);
+    return;
+  }
+  int64_t tile = f->tiles_used++;
+  f->used_at = now;
+  int64_t here = f->tile_here[tile % kTileRing];
+  if (f->issue_from > f->free_at && !f->overwrites && f->rows == 1) {
+    account(f, min64(f->issue_from, now), &f->ledger.output_stall);
+  }
+  account(f, min64(here, now), &f->ledger.weight_stall);
+  account(f, min64(f->tile_shift[tile % kTileRing] + f->dim, now),
+          &f->ledger.weight_shift);
+  account(f, now, &f->ledger.other);
+  if (f->first_row < 0) f->first_row = now;
+  int64_t end = now + f->rows;
+  account(f, end, &f->ledger.active);
+  f->last_row = end - 1;
+  f->free_at = end;
+  /* A row that adds to the row before waits a cycle for its sum. */
+  f->issue_from = end + (f->rows == 1 && f->steps > 1);
+  f->landed_at[f->half] = end - 1 + 2 * f->dim + kMatmulLands;
+  f->overwrites = 0;
+  if (--f->steps > 0) return;
+  f->working = 0;
+  f->queues[SYSTOLE_UNIT_ARRAY].free = end - 1; /* the next one follows without a gap */
+  int64_t done = end - 1 + 2 * f->dim + kMatmulLanding;
+  f->pending[f->matmuls++ % kMatmulPending] = done;
+  give(f, SYSTOLE_UNIT_ARRAY, f->matmul_give, done);
+}
+
+/* ---- copies: what LOAD and STORE have in common
+ * ------------------------------------------ */
+
+static copy read_copy(const systole_instruction *i) {
+  copy c = {0};
+  c.rows = (int64_t)SYSTOLE_GET(i, COPY_ROWS);
+  c.lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
+  c.blocks = (int64_t)SYSTOLE_GET(i, COPY_BLOCKS);
+  c.before = (int64_t)SYSTOLE_GET(i, COPY_FILL_BEFORE);
+  c.after = (int64_t)SYSTOLE_GET(i, COPY_FILL_AFTER);
+  c.offset = (int64_t)SYSTOLE_GET(i, COPY_OFFSET);
+  c.line_stride = SYSTOLE_GET_SIGNED(i, COPY_MEM_LINE_STRIDE);
+  c.block_stride = SYSTOLE_GET_SIGNED(i, COPY_MEM_BLOCK_STRIDE);
+  c.raw = (int)SYSTOLE_GET(i, COPY_RAW);
+  c.give = (unsigned)SYSTOLE_GET(i, GIVE);
+  return c;
+}
+
+static int64_t row_bytes(const forecaster *f, const copy *c) {
+  return c->raw ? 4 * f->dim : f->dim;
+}
+
+/* Accepts, or asks for the next burst. `limit` bursts may be in flight; retired_at tells
+ * when a burst's place was free again. */
+static int64_t next_ask(const forecaster *f, const copier *c, int unit, unsigned limit,
+                        const int64_t *retired_at, unsigned retired) {
+  if (c->request_bytes > 0) {
+    if (c->issued < limit) return c->request_at;
+    unsigned place = c->issued - limit;
+    return place < retired ? max64(c->request_at, retired_at[place % kRing] + 1) : kNever;
+  }
+  if (c->asking) return c->ask_at;
+  if (c->accepted - c->finished >= kUnitJobs) return kNever;
+  return accept_at(f, unit);
+}
+
+static void do_ask(forecaster *f, copier *c, int unit, channel *port, int64_t now) {
+  if (c->request_bytes > 0) { /* one burst of the request */
+    int64_t burst_bytes = min64(4096, 256 * f->axi);
+    int64_t bytes = min64(c->request_bytes, burst_bytes - c->request_from % burst_bytes);
+    int64_t address = max64(now, port->address_free);
+    port->address_free = address + 1;
+    c->address_at[c->issued % kRing] = address;
+    c->beats[c->issued % kRing] = systole_ceil_div(bytes, f->axi);
+    c->issued++;
+    c->request_from += bytes;
+    c->request_bytes -= bytes;
+    c->request_at = address + 1;
+    return;
+  }
+  if (!c->asking) {
+    copy *job = &c->jobs[c->accepted % kUnitJobs];
+    *job = read_copy(accept(f, unit, now));
+    c->start_at[c->accepted % kUnitJobs] = now + kJobStart;
+    c->accepted++;
+    c->asking = 1;
+    c->block = c->line = 0;
+    c->ask_at = now + 1;
+    return;
+  }
+  const copy *job = &c->jobs[(c->accepted - 1) % kUnitJobs];
+  if (job->rows > 0) {
+    c->request_from =
+        job->offset + c->block * job->block_stride + c->line * job->line_stride;
+    c->request_bytes = systole_ceil_div(job->rows * row_bytes(f, job), f->axi) * f->axi;
+    c->request_at = max64(now + kRequestAlone, c->request_at);
+  }
+  c->ask_at = now + 1;
+  if (++c->line == job->lines) {
+    c->line = 0;
+    c->block++;
+  }
+  if (c->block == job->blocks) {
+    c->asking = 0;
+    f->queues[unit].free = now + 1;
+  }
+}
+
+/* The job at work, started if it can be; NULL when there is none. */
+static const copy *job_of(const copier *c) {
+  return c->finished == c->accepted ? NULL : &c->jobs[c->finished % kUnitJobs];
+}
+
+/* `rows` rows of the line have moved; returns 1 when that was the job's last. */
+static int advance(copier *c, const copy *job, int64_t rows) {
+  c->position += rows;
+  if (c->position < job->before + job->rows + job->after) return 0;
+  c->position = 0;
+  if (++c->at_line < job->lines) return 0;
+  c->at_line = 0;
+  if (++c->at_block < job->blocks) return 0;
+  c->at_block = 0;
+  return 1;
+}
+
+static void finish(copier *c, int64_t last) {
+  c->finished++;
+  c->running = 0;
+  c->ready = last + kJobStart;
+}
+
+/* ---- load
+ * ------------------------------------------------------------------------------ */
+
+static int is_data(const copier *c, const copy *job) {
+  return c->position >= job->before && c->position < job->before + job->rows;
+}
+
+static int64_t next_load(const forecaster *f) {
+  const copier *c = &f->load;
+  const copy *job = job_of(c);
+  if (job == NULL) return kNever;
+  int64_t at =
+      c->running ? c->ready : max64(c->ready, c->start_at[c->finished % kUnitJobs]);
+  if (!is_data(c, job)) return at;
+  if (c->moved == c->issued) return kNever;
+  int64_t beat = beat_from(&f->gmem0_read, c->address_at[c->moved % kRing]);
+  return max64(at, beat + kReadSlice);
+}
+
+/* A STORE sends rows when they are there: of the buffer, or of a raw ACTIVATE. */
+static int store_takes(const forecaster *f, int raw) {
+  const copy *job = job_of(&f->store);
+  return job != NULL && job->raw == raw;
+}
+
+/* LOAD has the lowest priority at port B: it goes row by row while others are about. */
+static int64_t load_quantum(const forecaster *f) {
+  int shared = (f->activating && !f->raw) || store_takes(f, 0);
+  return shared ? max64(1, f->axi / f->dim) : kQuantum;
+}
+
+/* Rows of the burst at hand, or of a fill, into the buffer. */
+static void do_load(forecaster *f, int64_t now) {
+  copier *c = &f->load;
+  const copy *job = job_of(c);
+  int64_t rows, end;
+  c->running = 1;
+  int data = is_data(c, job), shared = load_quantum(f) < kQuantum;
+  int whole_row = !data || (c->parts + 1) * f->axi >= f->dim;
+  if (shared && whole_row && !port_is_free(&f->port_b, now)) {
+    c->ready = now + 1;
+    if (data) delay_channel(&f->gmem0_read, now - kReadSlice - kSkidBeats);
+    return;
+  }
+  if (data) {
+    unsigned burst = c->moved % kRing;
+    int64_t from = max64(now - kReadSlice, c->address_at[burst] + f->gmem0_read.latency);
+    int64_t most = min64(job->before + job->rows - c->position, load_quantum(f));
+    rows = 0;
+    for (int i = 0; rows < most && c->beats[burst] > 0 && !(shared && i > 0); i++) {
+      int64_t beat = transfer(&f->gmem0_read, from, 1, 1, &end) + kReadSlice;
+      c->beats[burst]--;
+      if (++c->parts < f->dim / f->axi) continue; /* a row needs more beats */
+      c->parts = 0;
+      /* A beat waits for its rows' places, and those behind wait with it. */
+      int64_t whole = max64(1, f->axi / f->dim);
+      end = port_take(&f->port_b, beat, min64(whole, most - rows), 1);
+      rows += min64(whole, most - rows);
+      delay_channel(&f->gmem0_read, end - 1 - kReadSlice - kSkidBeats);
+    }
+    if (c->beats[burst] == 0) {
+      c->ended_at[burst] = f->gmem0_read.free;
+      c->moved++;
+    }
+    if (rows == 0) { /* beats that do not complete a row */
+      c->ready = f->gmem0_read.free + kReadSlice;
+      return;
+    }
+  } else {
+    int64_t stop =
+        c->position < job->before ? job->before : job->before + job->rows + job->after;
+    rows = min64(stop - c->position, load_quantum(f));
+    end = port_take(&f->port_b, now, rows, 1);
+  }
+  unsigned gives = job->give;
+  c->ready = end;
+  if (advance(c, job, rows)) {
+    give(f, SYSTOLE_UNIT_LOAD, gives, end - 1 + kLoadDone);
+    finish(c, end - 1);
+  }
+}
+
+/* ---- activation unit and store
+ * -------------------------------------------------------------- */
+
+static int64_t store_ready(const forecaster *f) {
+  const copier *c = &f->store;
+  int64_t at =
+      c->running ? c->ready : max64(c->ready, c->start_at[c->finished % kUnitJobs]);
+  if (c->moved == c->issued) return kNever; /* its address is still to come */
+  if (c->finished >= kStoreAnswers) {
+    at = max64(at, f->answers[(c->finished - kStoreAnswers) % kRing] + 1);
+  }
+  return at;
+}
+
+/* Sends `rows` rows of the store's job that are taken from `from` on. Returns the cycle
+ * in which the next row could be taken. */
+static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_taken) {
+  copier *c = &f->store;
+  const copy *job = job_of(c);
+  int64_t beats = systole_ceil_div(rows * row_bytes(f, job), f->axi), last = from;
+  int64_t hold = max64(1, f->axi / row_bytes(f, job));
+  int64_t pace = max64(1, row_bytes(f, job) / f->axi);
+  c->running = 1;
+  for (int64_t left = beats; left > 0;) {
+    unsigned burst = c->moved % kRing;
+    int64_t now_beats = min64(left, c->beats[burst]);
+    assert(c->moved < c->issued);
+    int64_t begin = max64(from + kRowToBeat, c->address_at[burst] + 1);
+    transfer(&f->gmem0_write, begin, now_beats, hold, &last);
+    left -= now_beats;
+    c->beats[burst] -= now_beats;
+    if (c->beats[burst] == 0) {
+      f->response_at[burst] = last + f->gmem0_write.latency;
+      c->moved++;
+    }
+    if (left > 0 && c->moved == c->issued) break; /* the rest waits for its address */
+  }
+  /* The last row was taken when its first beat could wait in front of the port. */
+  *last_taken = max64(from + (rows - 1) * pace,
+                      last - kRowToBeat - pace + 1 -
+                          (f->gmem0_write.step > f->gmem0_write.unit ? kStoreSlack : 0));
+  c->ready = *last_taken + pace;
+  unsigned gives = job->give;
+  if (advance(c, job, rows)) {
+    int64_t done = last + f->gmem0_write.latency + kStoreDone;
+    f->answers[c->finished % kRing] = done;
+    give(f, SYSTOLE_UNIT_STORE, gives, done);
+    finish(c, *last_taken);
+  }
+  return c->ready;
+}
+
+/* Rows that can move in one step: to the end of the line, and of the bursts that have
+ * their addresses. */
+static int64_t sendable(const forecaster *f, int64_t most) {
+  const copier *c = &f->store;
+  const copy *job = job_of(c);
+  int64_t beats = 0, bytes = row_bytes(f, job);
+  for (unsigned b = c->moved; b != c->issued && beats * f->axi < most * bytes; b++) {
+    beats += c->beats[b % kRing];
+  }
+  int64_t rows = min64(job->rows - c->position, systole_ceil_div(beats * f->axi, bytes));
+  return min64(rows, most);
+}
+
+static int64_t next_activate(const forecaster *f) {
+  if (!f->activating) return accept_at(f, SYSTOLE_UNIT_ACTIVATE);
+  if (!f->raw) return f->activate_at;
+  return store_takes(f, 1) ? max64(f->activate_at, store_ready(f)) : kNever;
+}
+
+static void do_activate(forecaster *f, int64_t now) {
+  if (!f->activating) {
+    const systole_instruction *i = accept(f, SYSTOLE_UNIT_ACTIVATE, now);
+    int half =
+        (int64_t)SYSTOLE_GET(i, ACTIVATE_ACC_ROW) >= (int64_t)f->geometry->acc_rows / 2;
+    f->activating = 1;
+    f->raw = (int)SYSTOLE_GET(i, ACTIVATE_RAW);
+    f->activate_give = (unsigned)SYSTOLE_GET(i, GIVE);
+    f->activate_left =
+        (int64_t)(SYSTOLE_GET(i, ACTIVATE_ROWS0) * SYSTOLE_GET(i, ACTIVATE_ROWS1));
+    int64_t reads = max64(now + kActivateRead, f->landed_at[half] + 1);
+    f->activate_at = reads + (f->raw ? kActivateRaw : kActivateInt8);
+    return;
+  }
+  int64_t last, rows = min64(f->activate_left, f->raw ? kQuantum : kSharedQuantum);
+  if (f->raw) {
+    rows = sendable(f, rows);
+    f->activate_at = send(f, now, rows, &last);
+  } else {
+    f->activate_at = port_take(&f->port_b, now, rows, 1);
+    last = f->activate_at - 1;
+  }
+  f->activate_left -= rows;
+  if (f->activate_left > 0) return;
+  f->activating = 0;
+  f->queues[SYSTOLE_UNIT_ACTIVATE].free = last + kActivateNext;
+  give(f, SYSTOLE_UNIT_ACTIVATE, f->activate_give, last + kActivateNext);
+}
+
+/* Rows of the unified buffer to memory. */
+static int64_t next_store(const forecaster *f) {
+  return store_takes(f, 0) ? store_ready(f) : kNever;
+}
+
+static void do_store(forecaster *f, int64_t now) {
+  int64_t rows = sendable(f, kSharedQuantum), last;
+  int first = !f->store.running;
+  int64_t end = send(f, now + (first ? kStoreRead : 0), rows, &last);
+  port_take(&f->port_b, now, rows, max64(1, (end - now) / rows));
+}
+
+/* ---- the run
+ * -------------------------------------------------------------------------------- */
+
+/* Events of the same cycle happen in this order, which is port B's. */
+enum {
+  kFetch,
+  kDispatch,
+  kWeights,
+  kShift,
+  kArray,
+  kLoadAsk,
+  kStoreAsk,
+  kStore,
+  kActivate,
+  kLoad,
+  kProcesses
+};
+
+static int64_t next_event(const forecaster *f, int process) {
+  switch (process) {
+    case kFetch:
+      return next_fetch(f);
+    case kDispatch:
+      return next_dispatch(f);
+    case kWeights:
+      return next_weights(f);
+    case kShift:
+      return next_shift(f);
+    case kArray:
+      return next_array(f);
+    case kLoadAsk:
+      return next_ask(f, &f->load, SYSTOLE_UNIT_LOAD, kLoadBursts, f->load.ended_at,
+                      f->load.moved);
+    case kStoreAsk:
+      return next_ask(f, &f->store, SYSTOLE_UNIT_STORE, kStoreBursts, f->response_at,
+                      f->store.moved);
+    case kStore:
+      return next_store(f);
+    case kActivate:
+      return next_activate(f);
+    default:
+      return next_load(f);
+  }
+}
+
+static void do_event(forecaster *f, int process, int64_t now) {
+  switch (process) {
+    case kFetch:
+      do_fetch(f, now);
+      break;
+    case kDispatch:
+      do_dispatch(f, now);
+      break;
+    case kWeights:
+      do_weights(f, now);
+      break;
+    case kShift:
+      f->tile_shift[f->tiles_shifted++ % kTileRing] = now;
+      break;
+    case kArray:
+      do_array(f, now);
+      break;
+    case kLoadAsk:
+      do_ask(f, &f->load, SYSTOLE_UNIT_LOAD, &f->gmem0_read, now);
+      break;
+    case kStoreAsk:
+      do_ask(f, &f->store, SYSTOLE_UNIT_STORE, &f->gmem0_write, now);
+      break;
+    case kStore:
+      do_store(f, now);
+      break;
+    case kActivate:
+      do_activate(f, now);
+      break;
+    default:
+      do_load(f, now);
+  }
+}
+
+static int all_done(const forecaster *f) {
+  if (!f->ended || f->working || f->activating || f->asking_weights) return 0;
+  if (job_of(&f->load) != NULL || job_of(&f->store) != NULL) return 0;
+  for (int unit = 0; unit < SYSTOLE_UNITS; unit++) {
+    if (f->queues[unit].count > 0) return 0;
+  }
+  return 1;
+}
+
+static void conclude(systole_forecast *out, forecaster *f) {
+  int64_t cycles = f->idle_at + kEnd;
+  if (f->first_row < 0) {
+    account(f, cycles, &f->ledger.start);
+  } else {
+    account(f, cycles, &f->ledger.drain);
+  }
+  out->cycles = (uint64_t)cycles;
+  out->ledger = f->ledger;
+  out->gmem0_read_bytes = (uint64_t)(f->gmem0_read.beats * f->axi);
+  out->gmem0_write_bytes = (uint64_t)(f->gmem0_write.beats * f->axi);
+  out->gmem1_read_bytes = (uint64_t)(f->gmem1_read.beats * f->axi);
+  out->instructions = f->count - 1;
+}
+
+systole_status systole_forecast_make(systole_forecast *out,
+                                     const systole_instruction *instructions,
+                                     uint32_t count, const systole_geometry *geometry,
+                                     const systole_memory_timing *memory) {
+  memset(out, 0, sizeof *out);
+  void *state;
+  systole_status status =
+      systole_allocate_zeroed(&state, 1, sizeof(forecaster), "a forecast");
+  if (status != SYSTOLE_OK) return status;
+  forecaster *f = state;
+  f->instructions = instructions;
+  f->count = count;
+  f->geometry = geometry;
+  f->dim = geometry->dim;
+  f->axi = geometry->axi_bytes;
+  f->gmem0_read =
+      (channel){memory->latency, memory->rate_beats, memory->rate_cycles, 0, 0, 0, 0};
+  f->gmem0_write = f->gmem1_read = f->gmem0_read;
+  f->ask_at = kFetchStart;
+  f->first_row = -1;
+  for (;;) {
+    int64_t now = kNever;
+    int process = kProcesses;
+    for (int p = 0; p < kProcesses; p++) {
+      int64_t at = next_event(f, p);
+      if (at < now) {
+        now = at;
+        process = p;
+      }
+    }
+    if (process == kProcesses) break;
+    port_forget(&f->port_b, now);
+    do_event(f, process, now);
+  }
+  if (all_done(f)) {
+    conclude(out, f);
+  } else {
+    status = systole_fail(SYSTOLE_ERR_ARGUMENT,
+                          "the stream of %u instructions does not run to its end", count);
+  }
+  systole_release(state);
+  return status;
+}

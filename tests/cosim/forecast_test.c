@@ -1,0 +1,166 @@
+/* The forecast against the RTL: cycles within the 5 % that are promised, the ledger's
+ * parts beside each other, and the bytes of every port exactly. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "shapes.h"
+
+static const char *const models[] = {COSIM_MODELS};
+static const char *const memories[] = {"ideal", "ddr4", "hbm2"};
+enum {
+  MODELS = sizeof models / sizeof models[0],
+  MEMORIES = sizeof memories / sizeof memories[0]
+};
+
+static struct criterion_test_params every_model(void) {
+  static int numbers[MODELS];
+  for (int i = 0; i < MODELS; i++) numbers[i] = i;
+  return cr_make_param_array(int, numbers, MODELS);
+}
+
+typedef struct pair { /* what the device did, what was forecast */
+  systole_stats ran, forecast;
+} pair;
+
+static void run(pair *out, systole_device *device, const systole_scenario *s) {
+  const size_t n = (size_t)s->n, mn = (size_t)s->m * n;
+  int8_t *a = calloc((size_t)s->m * (size_t)s->k + 1, 1);
+  int8_t *b = calloc((size_t)s->k * n + 1, 1);
+  void *c = malloc(mn * sizeof(int32_t) + 1);
+  int32_t *columns = calloc(n + 1, sizeof *columns);
+  uint8_t *shift = calloc(n + 1, 1);
+  cr_assert(a && b && c && columns && shift);
+  systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
+  systole_weights *weights;
+  if (s->bias) epilogue.bias = columns;
+  if (s->int8_results) {
+    epilogue.multiplier = columns;
+    epilogue.shift = shift;
+  }
+  cr_assert_eq(systole_weights_prepare(&weights, device, s->n, s->k, b, s->n, &epilogue),
+               SYSTOLE_OK, "%s", systole_last_error());
+  cr_assert_eq(systole_gemm_s8_prepared(weights, s->m, a, s->k, c, s->n, &out->ran),
+               SYSTOLE_OK, "%s", systole_last_error());
+  cr_assert_eq(systole_forecast_gemm(&out->forecast, s), SYSTOLE_OK, "%s",
+               systole_last_error());
+  systole_weights_free(weights);
+  free(a);
+  free(b);
+  free(c);
+  free(columns);
+  free(shift);
+}
+
+static double parts_apart(const systole_ledger *a, const systole_ledger *b) {
+  const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+  double sum = 0;
+  for (size_t i = 0; i < sizeof *a / sizeof *x; i++)
+    sum += fabs((double)x[i] - (double)y[i]);
+  return sum / 2;
+}
+
+/* Shapes beside the shared table: every way to be limited. */
+static const systole_shape limited[] = {
+    {512, 64, 64, "stores and the buffer's port"},
+    {64, 512, 64, "the same, wide"},
+    {48, 48, 1024, "loads"},
+    {1, 512, 512, "weights"},
+    {8, 256, 300, "weights, padding"},
+    {200, 200, 200, "start and drain"},
+};
+
+ParameterizedTestParameters(forecast, is_within_5_percent_of_the_rtl) {
+  return every_model();
+}
+ParameterizedTest(int *model, forecast, is_within_5_percent_of_the_rtl, .timeout = 600) {
+  double worst = 0, sum = 0, apart = 0;
+  int runs = 0, outside = 0;
+  for (int memory = 0; memory < MEMORIES; memory++) {
+    systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+    options.memory = memories[memory];
+    systole_device *device = kernel_open(models[*model], &options);
+    systole_scenario scenario = SYSTOLE_SCENARIO_INIT;
+    cr_assert_eq(systole_device_geometry(device, &scenario.geometry), SYSTOLE_OK);
+    scenario.memory = memories[memory];
+    systole_shape shapes[SYSTOLE_MAX_SHAPES + sizeof limited / sizeof limited[0]];
+    size_t count = systole_shapes(shapes, scenario.geometry.dim);
+    memcpy(&shapes[count], limited, sizeof limited);
+    count += sizeof limited / sizeof limited[0];
+    for (size_t i = 0; i < count; i++) {
+      const systole_shape *s = &shapes[i];
+      const int64_t steps = (s->m + 1) * (s->n + 1) * (s->k + 1) / scenario.geometry.dim /
+                            scenario.geometry.dim;
+      if (s->m < 1 || s->n < 1 || s->k < 1 || (steps > 200000 && !kernel_long()))
+        continue;
+      for (int int8 = 0; int8 <= 1; int8++) {
+        scenario.m = s->m;
+        scenario.n = s->n;
+        scenario.k = s->k;
+        scenario.int8_results = int8;
+        scenario.bias = (int)(i % 2);
+        pair p;
+        run(&p, device, &scenario);
+        const double error = (double)p.forecast.cycles / (double)p.ran.cycles - 1;
+        outside += fabs(error) > 0.05;
+        cr_expect(fabs(error) <= 0.12 && outside <= 2,
+                  "rtl:%s %s, %" PRId64 " x %" PRId64 " x %" PRId64
+                  "%s: forecast %" PRIu64 " cycles, ran %" PRIu64 " (%+.1f %%)",
+                  models[*model], memories[memory], s->m, s->n, s->k,
+                  int8 ? ", int8" : "", p.forecast.cycles, p.ran.cycles, 100 * error);
+        cr_expect_eq(kernel_ledger_sum(&p.forecast), p.forecast.cycles);
+        cr_expect_eq(p.forecast.ledger.active, p.ran.ledger.active);
+        cr_expect_eq(p.forecast.gmem0_read_bytes, p.ran.gmem0_read_bytes);
+        cr_expect_eq(p.forecast.gmem0_write_bytes, p.ran.gmem0_write_bytes);
+        cr_expect_eq(p.forecast.gmem1_read_bytes, p.ran.gmem1_read_bytes);
+        cr_expect_eq(p.forecast.instructions, p.ran.instructions);
+        cr_expect_float_eq(p.forecast.utilisation_ceiling, p.ran.utilisation_ceiling,
+                           1e-9);
+        if (fabs(error) > fabs(worst)) worst = error;
+        sum += fabs(error);
+        apart += parts_apart(&p.forecast.ledger, &p.ran.ledger) / (double)p.ran.cycles;
+        runs++;
+      }
+    }
+    systole_device_close(device);
+  }
+  /* Cycles are mostly exact; a mean beyond this says that a law has changed. */
+  cr_expect_leq(sum / runs, 0.01, "rtl:%s: %.2f %% off in the mean of %d, worst %+.2f %%",
+                models[*model], 100 * sum / runs, runs, 100 * worst);
+  cr_expect_leq(apart / runs, 0.03,
+                "rtl:%s: %.2f %% of cycles in another part of the ledger", models[*model],
+                100 * apart / runs);
+  fprintf(stderr,
+          "rtl:%s: %d runs, %.3f %% off in the mean, worst %+.2f %%, %.2f %% in "
+          "another part\n",
+          models[*model], runs, 100 * sum / runs, 100 * worst, 100 * apart / runs);
+}
+
+Test(forecast, refuses_what_cannot_be) {
+  systole_stats stats;
+  systole_scenario s = SYSTOLE_SCENARIO_INIT;
+  s.m = s.n = s.k = 16;
+  cr_expect_eq(systole_forecast_gemm(NULL, &s), SYSTOLE_ERR_ARGUMENT);
+  cr_expect_eq(systole_forecast_gemm(&stats, NULL), SYSTOLE_ERR_ARGUMENT);
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_ERR_ARGUMENT); /* no geometry */
+  cr_expect(strstr(systole_last_error(), "powers of two"), "%s", systole_last_error());
+  s.geometry = (systole_geometry){16, 16, 1, 16384, 2048, 16, 0, 1};
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_OK);
+  s.memory = "sram";
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_ERR_ARGUMENT);
+  cr_expect(strstr(systole_last_error(), "sram"), "%s", systole_last_error());
+  s.memory = NULL;
+  s.k = -1;
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_ERR_ARGUMENT);
+  s.k = 0;
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_OK);
+  cr_expect_eq(stats.cycles, 0);
+  s.k = 16;
+  s.version = 9;
+  cr_expect_eq(systole_forecast_gemm(&stats, &s), SYSTOLE_ERR_ARGUMENT);
+}
