@@ -68,6 +68,8 @@ int systole_fleet_open(systole_fleet *out, const char *names,
     for (int cpus = 0; cpus <= 1; cpus++) {
       for (size_t i = 0; i < count && code == 0; i++) {
         if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
+        /* Its speed would be taken for a GPU's. */
+        if (strcmp(list[i].kind, "functional") == 0) continue;
         if (list[i].usable && !is_variant(list, count, list[i].name)) {
           code = add_device(out, list[i].name, device_options, list, count);
         }

@@ -109,7 +109,8 @@ SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
 /* One row of `systole devices`. Strings are static or owned by the list. */
 typedef struct systole_device_info {
   const char *name;   /* "rtl:16" */
-  const char *kind;   /* "accelerator", "cpu", "gpu" */
+  const char *kind;   /* "accelerator", "cpu", "gpu"; "functional": a stand-in whose
+                       * results are right and whose speed means nothing */
   const char *about;  /* one line */
   int usable;         /* 1: systole_device_open can work here */
   const char *reason; /* why not, and what to do; "" when usable */
@@ -169,6 +170,10 @@ typedef struct systole_stats {
   const char *kernel; /* which code computed it, e.g. "onednn-s8s8s32"; static storage */
   systole_bounds power_w;  /* average over the run */
   systole_bounds energy_j; /* total */
+  /* Shares of `seconds` on a device with a memory of its own, by its own clock; 0: not
+   * known. What remains is the host's. */
+  double transfer_s; /* copies to and from the device */
+  double compute_s;
 } systole_stats;
 
 /* ---- products ------------------------------------------------------------------------
