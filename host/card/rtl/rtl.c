@@ -148,7 +148,7 @@ static systole_status load(const systole_rtl_api **api, systole_rtl_variant vari
   /* POSIX defines this conversion, ISO C does not. */
   *(void **)&entry = dlsym(library, SYSTOLE_RTL_ENTRY);
   const systole_rtl_api *found = entry ? entry() : NULL;
-  if (!found || found->version != SYSTOLE_RTL_VERSION || found->dim != variant.dim ||
+  if (!found || found->version != SYSTOLE_RTL_API_VERSION || found->dim != variant.dim ||
       found->flat_array != !variant.readable || found->debug != variant.debug) {
     return systole_fail(SYSTOLE_ERR_NOT_FOUND,
                         "%s is no model of this version of Systole; build it again",
