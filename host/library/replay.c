@@ -43,8 +43,9 @@ typedef struct pass {
   systole_progress progress;
   void *user;
   /* Second pass: watches the beat around the report's byte during run `watched`. */
-  uint64_t watched;                               /* counted from 1; 0: none */
-  uint64_t changed_after, changed_before, length; /* cycles of that run */
+  uint64_t watched; /* counted from 1; 0: none */
+  uint64_t began;   /* cycle in which that run was started */
+  uint64_t changed_after, changed_before, length; /* counted from there */
   int changed;
 } pass;
 
@@ -174,16 +175,6 @@ static systole_status repeat_read(pass *p, const systole_record_event *event,
 
 /* ---- runs ------------------------------------------------------------------------- */
 
-static systole_status read_cycles(pass *p, uint64_t *cycles) {
-  uint32_t low = 0, high = 0;
-  systole_status status = p->ops->read_register(p->card, SYSTOLE_REG_COUNTERS, &low);
-  if (status == SYSTOLE_OK) {
-    status = p->ops->read_register(p->card, SYSTOLE_REG_COUNTERS + 4, &high);
-  }
-  *cycles = (uint64_t)high << 32 | low;
-  return status;
-}
-
 /* The beat around the byte that differed. */
 static systole_status read_beat(pass *p, uint8_t beat[kBeatBytes], uint64_t *bytes) {
   const systole_replay_report *r = p->report;
@@ -199,22 +190,22 @@ static systole_status read_beat(pass *p, uint8_t beat[kBeatBytes], uint64_t *byt
 
 /* Waits in small steps and notes between which cycles the beat took its last value. */
 static systole_status wait_watching(pass *p, int *done) {
-  uint8_t before[kBeatBytes], now[kBeatBytes];
-  uint64_t bytes = 0, cycles = 0, last = 0;
+  uint8_t before[kBeatBytes] = {0}, now[kBeatBytes];
+  uint64_t bytes = 0;
   systole_status status = SYSTOLE_OK;
   if (p->report->is_memory) status = read_beat(p, before, &bytes);
   *done = 0;
   while (status == SYSTOLE_OK && !*done) {
+    const uint64_t last = p->length;
     status = p->ops->wait(p->card, kWatchSliceMs, done);
-    if (status == SYSTOLE_OK) status = read_cycles(p, &cycles);
+    p->length = p->ops->cycles(p->card) - p->began;
     if (status == SYSTOLE_OK && bytes > 0) status = read_beat(p, now, &bytes);
     if (status == SYSTOLE_OK && bytes > 0 && memcmp(before, now, (size_t)bytes) != 0) {
       memcpy(before, now, sizeof before);
       p->changed = 1;
       p->changed_after = last;
-      p->changed_before = cycles;
+      p->changed_before = p->length;
     }
-    if (status == SYSTOLE_OK) last = p->length = cycles;
   }
   return status;
 }
@@ -251,6 +242,7 @@ static systole_status repeat_run(pass *p, const systole_record_event *event,
   if (status == SYSTOLE_OK) {
     status = translate(p, SYSTOLE_PORT_GMEM0, event->c, 0, &launch.activations);
   }
+  if (status == SYSTOLE_OK && p->ops->cycles != NULL) p->began = p->ops->cycles(p->card);
   if (status == SYSTOLE_OK) status = p->ops->start(p->card, &launch);
   if (status != SYSTOLE_OK) return status;
   int done = 0;
@@ -408,6 +400,7 @@ static systole_status run_pass(pass *p, const char *name,
                             name);
     }
   }
+  p->report->can_draw = p->ops != NULL && p->ops->cycles != NULL;
   if (status == SYSTOLE_OK) status = check_geometry(p, name);
   if (status == SYSTOLE_OK) status = go(p);
   free(p->allocations);
@@ -430,6 +423,11 @@ static systole_status draw(systole_replay_report *report,
   pass p = {.recording = recording, .report = &scratch, .watched = report->run};
   scratch.differs = 0;
   again.trace_path = NULL;
+  if (!report->can_draw) {
+    return systole_fail(
+        SYSTOLE_ERR_UNSUPPORTED,
+        "%s has no signals to draw; replay on a simulated card, e.g. rtl:16", name);
+  }
   systole_status status = run_pass(&p, name, &again);
   if (status != SYSTOLE_OK) return status;
   uint64_t first = 0, last = p.length;

@@ -325,6 +325,10 @@ static double record_run_cpu_seconds(const systole_card *card) {
   return card->inner_ops->run_cpu_seconds(card->inner);
 }
 
+static uint64_t record_cycles(const systole_card *card) {
+  return card->inner_ops->cycles(card->inner);
+}
+
 static void record_close(systole_card *card) {
   if (card == NULL) return;
   drop_file(card);
@@ -412,6 +416,7 @@ systole_status systole_record_open(const systole_card_ops **ops, systole_card **
       .clock_mhz = record_clock_mhz,
       .memory_name = record_memory_name,
       .run_cpu_seconds = record_run_cpu_seconds,
+      .cycles = inner_ops->cycles != NULL ? record_cycles : NULL,
   };
   systole_sha256_begin(&recorder->hash);
   systole_status status = open_file(recorder, options->record_path);

@@ -296,6 +296,10 @@ static double rtl_run_cpu_seconds(const systole_card *card) {
   return card->api->run_cpu_seconds(card->model);
 }
 
+static uint64_t rtl_cycles(const systole_card *card) {
+  return card->api->cycles(card->model);
+}
+
 const systole_card_ops systole_card_rtl = {
     .version = SYSTOLE_CARD_VERSION,
     .scheme = "rtl",
@@ -314,4 +318,5 @@ const systole_card_ops systole_card_rtl = {
     .clock_mhz = rtl_clock_mhz,
     .memory_name = rtl_memory_name,
     .run_cpu_seconds = rtl_run_cpu_seconds,
+    .cycles = rtl_cycles,
 };

@@ -310,6 +310,7 @@ typedef struct systole_replay_report {
   int expected, found;       /* its values */
   uint64_t wrong_bytes;      /* in that transfer */
   char sentence[768];        /* all of it in words */
+  int can_draw;              /* 1: the device has signals */
   uint64_t wave_first_cycle; /* window of the waveform in that run */
   uint64_t wave_cycles;      /* 0: no waveform was written */
   char wave_story[512];      /* why not, when one was asked for and could not be */
