@@ -1,7 +1,6 @@
 #include "measure.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@ void systole_samples_free(systole_samples *samples) {
   memset(samples, 0, sizeof *samples);
 }
 
-static int add_sample(systole_samples *samples, const systole_stats *stats) {
+int systole_samples_add(systole_samples *samples, const systole_stats *stats) {
   if (samples->count == samples->capacity) {
     const size_t capacity = samples->capacity == 0 ? 8 : 2 * samples->capacity;
     systole_stats *grown = realloc(samples->stats, capacity * sizeof *grown);
@@ -40,7 +39,6 @@ int systole_station_open(systole_station *out, const char *name,
   memset(out, 0, sizeof *out);
   int code = systole_open(&out->device, name, options);
   if (code != 0) return code;
-  out->record_path = options->record_path;
   code = systole_story_of(systole_device_geometry(out->device, &out->geometry),
                           "device '%s' does not tell its geometry", name);
   if (code != 0) {
@@ -60,32 +58,6 @@ int systole_station_open(systole_station *out, const char *name,
 void systole_station_close(systole_station *station) {
   systole_device_close(station->device);
   memset(station, 0, sizeof *station);
-}
-
-int systole_station_finish(systole_station *station, int code, int quiet) {
-  const char *path = station->record_path;
-  const int worth_keeping = code == SYSTOLE_EXIT_OK || code == SYSTOLE_EXIT_WRONG ||
-                            code == SYSTOLE_EXIT_DEVICE;
-  if (station->device != NULL && path != NULL && worth_keeping &&
-      !systole_interrupted()) {
-    uint64_t runs = 0;
-    int cut = 0;
-    const systole_status status =
-        systole_device_save_recording(station->device, &runs, &cut);
-    if (status != SYSTOLE_OK) {
-      /* An earlier story is the more important one. */
-      if (code == 0) code = systole_story_of(status, "the result is good, but");
-    } else if (cut) {
-      fprintf(stderr,
-              "systole: note: the recording %s reached its limit and ends after %" PRIu64
-              " run%s; --record-limit MIB allows more\n",
-              path, runs, runs == 1 ? "" : "s");
-    } else if (!quiet) {
-      printf("\n  recorded %" PRIu64 " run%s in %s\n", runs, runs == 1 ? "" : "s", path);
-    }
-  }
-  systole_station_close(station);
-  return code;
 }
 
 int systole_station_varies(const systole_station *station) {
@@ -126,7 +98,7 @@ int systole_measure_once(systole_samples *samples, const systole_station *statio
   }
   if (status != SYSTOLE_OK)
     return failed(status, systole_device_name(station->device), job);
-  return add_sample(samples, &stats);
+  return systole_samples_add(samples, &stats);
 }
 
 int systole_measure_prepared(systole_samples *samples, const systole_weights *weights,
@@ -140,7 +112,7 @@ int systole_measure_prepared(systole_samples *samples, const systole_weights *we
     const systole_status status =
         systole_gemm_s8_prepared(weights, job->m, job->a, lda, c, ldc, &stats);
     if (status != SYSTOLE_OK) return failed(status, "the device", job);
-    const int code = add_sample(samples, &stats);
+    const int code = systole_samples_add(samples, &stats);
     if (code != 0) return code;
     if (systole_interrupted()) return systole_interrupted_story();
   }

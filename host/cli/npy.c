@@ -36,7 +36,7 @@ typedef struct npy_header {
   char descr[32];
   int fortran_order;
   int dimensions;
-  uint64_t shape[2];
+  uint64_t shape[SystoleMaxDimensions];
   int has_descr, has_order, has_shape;
 } npy_header;
 
@@ -74,7 +74,7 @@ static int take_word(const char **cursor, const char *word) {
   return 1;
 }
 
-/* (3, 4) or (3,) or (): counts all, keeps the first two. -1: not a shape; -2: too large.
+/* (3, 4) or (3,) or (): counts all, keeps the first four. -1: not a shape; -2: too large.
  */
 static int take_shape(const char **cursor, npy_header *header) {
   if (!take(cursor, '(')) return -1;
@@ -91,7 +91,8 @@ static int take_shape(const char **cursor, npy_header *header) {
       ++*cursor;
     }
     if (**cursor == 'L') ++*cursor; /* Python 2 wrote long integers so */
-    if (header->dimensions < 2) header->shape[header->dimensions] = value;
+    if (header->dimensions < SystoleMaxDimensions)
+      header->shape[header->dimensions] = value;
     header->dimensions++;
     if (!take(cursor, ',')) return take(cursor, ')') ? 0 : -1;
   }
@@ -254,11 +255,42 @@ static int read_header(npy_header *header, uint64_t *data_offset, FILE *file,
   return code;
 }
 
+/* Bytes that the header promises, and the shape as people write it: "2 x 3". */
+static int promised_bytes(uint64_t *out, char *text, size_t size,
+                          const npy_header *header, size_t element, const char *path) {
+  uint64_t inner = 1;
+  size_t used = 0;
+  text[0] = '\0';
+  for (int d = 0; d < header->dimensions; d++) {
+    used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%s%" PRIu64,
+                             d > 0 ? " x " : "", header->shape[d]);
+    if (used >= size) used = size - 1;
+    if (d == 0) continue;
+    if (__builtin_mul_overflow(inner, header->shape[d], &inner) || inner > INT64_MAX) {
+      inner = INT64_MAX;
+    }
+  }
+  return systole_bytes_of(out, (int64_t)header->shape[0], (int64_t)inner, element, path);
+}
+
 int systole_npy_read(systole_matrix *out, const char *path) {
+  systole_tensor tensor;
+  memset(out, 0, sizeof *out);
+  const int code = systole_npy_read_tensor(&tensor, path, 2);
+  if (code != 0) return code;
+  out->type = tensor.type;
+  out->rows = tensor.shape[0];
+  out->cols = tensor.shape[1];
+  out->data = tensor.data;
+  return 0;
+}
+
+int systole_npy_read_tensor(systole_tensor *out, const char *path, int dimensions) {
   int code = 0;
   void *data = NULL, *turned = NULL;
   struct stat status;
   npy_header header = {0};
+  char shape[96];
   uint64_t offset = 0, promised = 0;
   memset(out, 0, sizeof *out);
 
@@ -279,24 +311,33 @@ int systole_npy_read(systole_matrix *out, const char *path) {
   const uint64_t bytes = (uint64_t)status.st_size;
   if ((code = read_header(&header, &offset, file, bytes, path)) != 0) goto done;
   if ((code = parse_type(&out->type, header.descr, path)) != 0) goto done;
-  if (header.dimensions != 2) {
-    code = systole_story(SYSTOLE_EXIT_USAGE,
-                         "%s has %d dimension(s); a matrix has 2: reshape it", path,
-                         header.dimensions);
+  if (header.dimensions != dimensions) {
+    code = dimensions == 2
+               ? systole_story(SYSTOLE_EXIT_USAGE,
+                               "%s has %d dimension(s); a matrix has 2: reshape it", path,
+                               header.dimensions)
+               : systole_story(SYSTOLE_EXIT_USAGE,
+                               "%s has %d dimension(s) instead of %d: reshape it", path,
+                               header.dimensions, dimensions);
     goto done;
   }
-  out->rows = (int64_t)header.shape[0];
-  out->cols = (int64_t)header.shape[1];
+  for (int d = 0; d < dimensions; d++) out->shape[d] = (int64_t)header.shape[d];
   const size_t size = systole_type_bytes(out->type);
-  if ((code = systole_bytes_of(&promised, out->rows, out->cols, size, path)) != 0)
+  if ((code = promised_bytes(&promised, shape, sizeof shape, &header, size, path)) != 0)
     goto done;
   if (promised != bytes - offset) {
-    code = systole_story(
-        SYSTOLE_EXIT_USAGE,
-        "%s promises %" PRId64 " x %" PRId64 " %s (%" PRIu64 " bytes) and holds %" PRIu64
-        " bytes: the file is %s or its header is wrong",
-        path, out->rows, out->cols, systole_type_name(out->type), promised,
-        bytes - offset, promised > bytes - offset ? "truncated" : "too long");
+    code =
+        systole_story(SYSTOLE_EXIT_USAGE,
+                      "%s promises %s %s (%" PRIu64 " bytes) and holds %" PRIu64
+                      " bytes: the file is %s or its header is wrong",
+                      path, shape, systole_type_name(out->type), promised, bytes - offset,
+                      promised > bytes - offset ? "truncated" : "too long");
+    goto done;
+  }
+  if (header.fortran_order && dimensions != 2) {
+    code =
+        systole_story(SYSTOLE_EXIT_USAGE,
+                      "%s is in Fortran order; save numpy.ascontiguousarray of it", path);
     goto done;
   }
   if ((code = systole_memory_check(promised, path)) != 0) goto done;
@@ -309,13 +350,13 @@ int systole_npy_read(systole_matrix *out, const char *path) {
     code = systole_story(SYSTOLE_EXIT_USAGE, "%s became shorter while it was read", path);
     goto done;
   }
-  if (header.fortran_order && out->rows > 1 && out->cols > 1) {
+  if (header.fortran_order && out->shape[0] > 1 && out->shape[1] > 1) {
     turned = malloc(promised);
     if (turned == NULL) {
       code = systole_story_errno(ENOMEM, "cannot read %s", path);
       goto done;
     }
-    transpose(turned, data, out->rows, out->cols, size);
+    transpose(turned, data, out->shape[0], out->shape[1], size);
     free(data);
     data = turned;
   }
@@ -330,12 +371,24 @@ done:
 }
 
 void systole_npy_write(FILE *file, const systole_matrix *matrix) {
+  const systole_tensor tensor = {
+      matrix->type, {matrix->rows, matrix->cols}, matrix->data};
+  systole_npy_write_tensor(file, &tensor, 2);
+}
+
+void systole_npy_write_tensor(FILE *file, const systole_tensor *tensor, int dimensions) {
   static const char *const descr[] = {"|i1", "|u1", "<i4", "<f4"};
-  char text[128];
-  int length = snprintf(text, sizeof text,
-                        "{'descr': '%s', 'fortran_order': False, 'shape': (%" PRId64
-                        ", %" PRId64 "), }",
-                        descr[matrix->type], matrix->rows, matrix->cols);
+  char text[192];
+  int length =
+      snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+               descr[tensor->type]);
+  size_t count = 1;
+  for (int d = 0; d < dimensions; d++) {
+    length += snprintf(text + length, sizeof text - (size_t)length, "%s%" PRId64,
+                       d > 0 ? ", " : "", tensor->shape[d]);
+    count *= (size_t)tensor->shape[d];
+  }
+  length += snprintf(text + length, sizeof text - (size_t)length, "), }");
   /* The data begin on a multiple of 64 bytes, so that they can be mapped and used in
    * place. */
   const size_t total = (10 + (size_t)length + 1 + 63) / 64 * 64;
@@ -352,8 +405,7 @@ void systole_npy_write(FILE *file, const systole_matrix *matrix) {
                                       (unsigned char)(padded >> 8)};
   fwrite(preamble, 1, sizeof preamble, file);
   fprintf(file, "%-*s\n", (int)padded - 1, text);
-  fwrite(matrix->data, systole_type_bytes(matrix->type),
-         (size_t)matrix->rows * (size_t)matrix->cols, file);
+  fwrite(tensor->data, systole_type_bytes(tensor->type), count, file);
 }
 
 void systole_matrix_free(systole_matrix *matrix) {

@@ -14,10 +14,22 @@ static void row(const char *name, const char *figure) {
   printf("  %s%-13s%s %-15s", systole_text_dim(), name, systole_text_plain(), figure);
 }
 
+static void show_shape(const systole_result *result) {
+  const systole_conv2d *c = &result->conv;
+  printf(" %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64 " -> %" PRId64
+         " x %" PRId64 " x %" PRId64 ", kernel %" PRId64 " x %" PRId64,
+         c->batch, c->height, c->width, c->channels, result->out_height,
+         result->out_width, c->out_channels, c->kernel_height, c->kernel_width);
+  if (c->groups > 1) printf(", %" PRId64 " groups", c->groups);
+}
+
 static void show_heading(const systole_result *result) {
-  printf("%s%s%s   %s %" PRId64 " x %" PRId64 " x %" PRId64, systole_text_bold(),
-         result->device, systole_text_plain(), result->workload, result->m, result->n,
-         result->k);
+  printf("%s%s%s   %s", systole_text_bold(), result->device, systole_text_plain(),
+         result->workload);
+  if (!result->has_conv) {
+    printf(" %" PRId64 " x %" PRId64 " x %" PRId64, result->m, result->n, result->k);
+  }
+  if (result->has_conv) show_shape(result);
   if (result->has_seed) printf(", seed %" PRIu64, result->seed);
   if (!result->checked) {
     printf("   not checked\n\n");

@@ -9,6 +9,7 @@ enum {
   SYSTOLE_STREAM_A = 1,
   SYSTOLE_STREAM_B = 2,
   SYSTOLE_STREAM_BIAS = 3,
+  SYSTOLE_STREAM_RESIDUAL = 4,
   SYSTOLE_STREAM_CHECK = 1000,  /* + round */
   SYSTOLE_STREAM_DIGIT = 100000 /* + index of the picture */
 };

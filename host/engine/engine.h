@@ -5,6 +5,7 @@
 #ifndef SYSTOLE_ENGINE_H
 #define SYSTOLE_ENGINE_H
 
+#include "engine/conv.h"
 #include "systole/systole.h"
 
 struct systole_card; /* card/card.h */
@@ -17,9 +18,7 @@ typedef struct systole_engine_weights systole_engine_weights; /* likewise */
 
 typedef struct systole_engine_ops {
   uint32_t version; /* SYSTOLE_ENGINE_VERSION */
-  /* "accelerator", "cpu", "gpu"; "functional" (of one device in a list): right results,
-   * meaningless speed. */
-  const char *kind;
+  const char *kind; /* "accelerator", "cpu", "gpu" */
 
   /* As in card.h: what this row offers here, usable or not, with the reason. */
   void (*list)(void (*add)(void *user, const systole_device_info *info), void *user);
@@ -55,12 +54,15 @@ typedef struct systole_engine_ops {
    * which instruction; 0 and "" when it has none. May take up to 0.2 s at its first call.
    * NULL allowed. */
   double (*measured_peak_gops)(systole_engine *engine, const char **instruction);
+
+  /* A convolution, batch >= 1, arguments checked; fills *stats as gemm does. */
+  systole_status (*conv2d)(systole_engine *engine, const systole_conv_call *call,
+                           systole_stats *stats);
 } systole_engine_ops;
 
 const systole_engine_ops *const *systole_engine_rows(size_t *count);
 
 extern const systole_engine_ops systole_engine_accelerator;
 extern const systole_engine_ops systole_engine_cpu;
-extern const systole_engine_ops systole_engine_opencl;
 
 #endif

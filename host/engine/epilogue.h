@@ -39,12 +39,6 @@ systole_status systole_epilogue_copy(systole_epilogue *to, void **memory,
 /* ---- the whole of ACTIVATE, on images
  * -------------------------------------------------- */
 
-typedef enum systole_pooling { /* the codes of ACTIVATE's Pool field */
-                               SYSTOLE_POOLING_NONE = 0,
-                               SYSTOLE_POOLING_MAX = 1,
-                               SYSTOLE_POOLING_AVERAGE = 2
-} systole_pooling;
-
 typedef struct systole_activation {
   const systole_epilogue *epilogue; /* borrowed; its bias may be NULL */
   int has_residual;                 /* an int8 operand of the result's shape is added */

@@ -150,6 +150,35 @@ static int add_cycles(cJSON *object, const systole_result *result) {
          systole_json_u64(object, "instructions", stats->instructions);
 }
 
+static int add_pair(cJSON *object, const char *key, int64_t first, int64_t second) {
+  const double values[] = {(double)first, (double)second};
+  cJSON *array = cJSON_CreateDoubleArray(values, 2);
+  return array != NULL && cJSON_AddItemToObject(object, key, array);
+}
+
+/* The shape of a convolution; what it does not have is absent. */
+static int add_conv(cJSON *object, const systole_result *result) {
+  const systole_conv2d *c = &result->conv;
+  cJSON *entry = cJSON_AddObjectToObject(object, "conv");
+  int good = entry != NULL && systole_json_u64(entry, "batch", (uint64_t)c->batch) &&
+             systole_json_u64(entry, "height", (uint64_t)c->height) &&
+             systole_json_u64(entry, "width", (uint64_t)c->width) &&
+             systole_json_u64(entry, "channels", (uint64_t)c->channels) &&
+             systole_json_u64(entry, "out_channels", (uint64_t)c->out_channels) &&
+             add_pair(entry, "kernel", c->kernel_height, c->kernel_width) &&
+             add_pair(entry, "stride", c->stride_height, c->stride_width) &&
+             add_pair(entry, "dilation", c->dilation_height, c->dilation_width) &&
+             add_pair(entry, "pad_top_bottom", c->pad_top, c->pad_bottom) &&
+             add_pair(entry, "pad_left_right", c->pad_left, c->pad_right) &&
+             systole_json_u64(entry, "groups", (uint64_t)c->groups) &&
+             add_pair(entry, "output", result->out_height, result->out_width);
+  if (good && c->pool != SYSTOLE_POOLING_NONE) {
+    good = add_text(entry, "pool", c->pool == SYSTOLE_POOLING_MAX ? "max" : "average") &&
+           add_pair(entry, "pool_window", c->pool_height, c->pool_width);
+  }
+  return good;
+}
+
 cJSON *systole_result_json(const systole_result *result) {
   const systole_stats *stats = &result->stats;
   cJSON *object = cJSON_CreateObject();
@@ -159,6 +188,7 @@ cJSON *systole_result_json(const systole_result *result) {
   good = good && systole_json_u64(object, "m", (uint64_t)result->m) &&
          systole_json_u64(object, "n", (uint64_t)result->n) &&
          systole_json_u64(object, "k", (uint64_t)result->k);
+  if (good && result->has_conv) good = add_conv(object, result);
   if (good && result->has_seed) good = systole_json_u64(object, "seed", result->seed);
   good = good && systole_json_u64(object, "macs", stats->macs) &&
          cJSON_AddBoolToObject(object, "checked", result->checked) != NULL;

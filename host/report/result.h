@@ -9,9 +9,13 @@
 
 typedef struct systole_result {
   char device[64];
-  char workload[16]; /* "gemm", "mlp" */
+  char workload[16]; /* "gemm", "mlp", "conv", a network */
   char label[48];    /* which product of the workload: "512 x 512 x 512", "layer 1" */
-  int64_t m, n, k;
+  int64_t m, n,
+      k;        /* a convolution's: output pixels, output channels, kernel x channels */
+  int has_conv; /* 1: the sizes below say what it was */
+  systole_conv2d conv;           /* its pointers mean nothing here */
+  int64_t out_height, out_width; /* of its output */
   int has_seed;
   uint64_t seed;
   int checked;

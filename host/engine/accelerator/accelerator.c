@@ -1,10 +1,8 @@
 #include "engine/accelerator/accelerator.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "card/record/record.h"
 #include "engine/epilogue.h"
 #include "program/pack.h"
 #include "program/program.h"
@@ -121,20 +119,8 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
   engine->context.geometry = &engine->geometry;
   if (options != NULL) engine->context.timeout_ms = options->timeout_ms;
   status = ops->open(&engine->context.card, what, options);
-  if (status == SYSTOLE_OK && options != NULL && options->record_path != NULL) {
-    char name[256];
-    const systole_card_ops *recorder_ops;
-    systole_card *recorder;
-    (void)snprintf(name, sizeof name, "%s:%s", ops->scheme, what);
-    status = systole_record_open(&recorder_ops, &recorder, ops, engine->context.card,
-                                 name, options);
-    if (status == SYSTOLE_OK) {
-      engine->context.ops = recorder_ops;
-      engine->context.card = recorder;
-    }
-  }
   if (status == SYSTOLE_OK) {
-    status = read_geometry(engine->context.ops, engine->context.card, &engine->geometry);
+    status = read_geometry(ops, engine->context.card, &engine->geometry);
     if (status != SYSTOLE_OK) systole_fail_in(status, "%s:%s", ops->scheme, what);
   }
   if (status == SYSTOLE_OK) {
@@ -220,6 +206,20 @@ static systole_status need_scratch(systole_engine *engine, uint64_t bytes) {
   systole_status status =
       c->ops->alloc(c->card, SYSTOLE_PORT_GMEM0, bytes, &engine->scratch);
   if (status == SYSTOLE_OK) engine->scratch_bytes = bytes;
+  return status;
+}
+
+systole_status systole_accelerator_staging(systole_engine *engine, uint64_t bytes,
+                                           void **out) {
+  systole_status status = need_staging(engine, bytes);
+  *out = status == SYSTOLE_OK ? engine->staging : NULL;
+  return status;
+}
+
+systole_status systole_accelerator_scratch(systole_engine *engine, uint64_t bytes,
+                                           uint64_t *address) {
+  systole_status status = need_scratch(engine, bytes);
+  *address = status == SYSTOLE_OK ? engine->scratch : 0;
   return status;
 }
 
@@ -551,4 +551,5 @@ const systole_engine_ops systole_engine_accelerator = {
     .set_progress = set_progress,
     .card_ops = card_ops,
     .measured_peak_gops = NULL,
+    .conv2d = systole_accelerator_conv2d,
 };

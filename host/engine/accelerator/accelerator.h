@@ -15,4 +15,16 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
 /* For runs of a caller's own command stream. Borrowed from the engine. */
 const systole_run_context *systole_accelerator_context(const systole_engine *engine);
 
+/* Host memory to pack into, and device memory on gmem0 for the operands of a run; both
+ * belong to the engine and hold until the next call with more bytes. */
+systole_status systole_accelerator_staging(systole_engine *engine, uint64_t bytes,
+                                           void **out);
+systole_status systole_accelerator_scratch(systole_engine *engine, uint64_t bytes,
+                                           uint64_t *address);
+
+/* conv.c: the convolution of engine.h. */
+systole_status systole_accelerator_conv2d(systole_engine *engine,
+                                          const systole_conv_call *call,
+                                          systole_stats *stats);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conv.h"
 #include "energy/energy.h"
 #include "engine/engine.h"
 #include "kernel.h"
@@ -220,6 +221,20 @@ static systole_status gemm(const systole_engine_weights *weights, int64_t m,
   return status;
 }
 
+static systole_status conv2d(systole_engine *engine, const systole_conv_call *call,
+                             systole_stats *stats) {
+  systole_energy_meter *meter =
+      call->macs > (uint64_t)ProgressMacs ? engine->counters : engine->model;
+  systole_energy_meter_begin(meter);
+  const double start = systole_wall_seconds();
+  const systole_status status = systole_cpu_conv2d(call, engine->kernel, engine->room,
+                                                   engine->threads, &stats->kernel);
+  stats->seconds = systole_wall_seconds() - start;
+  systole_energy_meter_end(meter, &stats->power_w, &stats->energy_j);
+  stats->gops = stats->seconds > 0 ? 2e-9 * (double)call->macs / stats->seconds : 0;
+  return status;
+}
+
 static void set_progress(systole_engine *engine, systole_progress progress, void *user) {
   engine->progress = progress;
   engine->progress_user = user;
@@ -268,4 +283,5 @@ const systole_engine_ops systole_engine_cpu = {
     .set_progress = set_progress,
     .card_ops = card_ops,
     .measured_peak_gops = measured_peak_gops,
+    .conv2d = conv2d,
 };

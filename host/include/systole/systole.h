@@ -65,17 +65,14 @@ typedef struct systole_device_options {
   uint64_t memory_bytes;      /* simulated device memory; 0: the card's default */
   int check_protocol;         /* 1: AXI protocol checkers on (simulated devices) */
   const char *trace_path;     /* FST waveform of every run; NULL: none */
-  uint64_t trace_first_cycle; /* window of the waveform, cycles of run trace_run */
+  uint64_t trace_first_cycle; /* window of the waveform, cycles of the first run */
   uint64_t trace_cycles;      /* 0: to the end */
   uint32_t timeout_ms;        /* longest silence of one run; 0: the card's default */
   int threads;                /* CPU engines: 0 means all */
-  uint64_t trace_run;         /* run that the window belongs to, counted from 0 */
-  const char *record_path;    /* writes down what is done with a card; NULL: nothing */
-  uint64_t record_bytes;      /* limit of that file; 0: 1 GiB */
 } systole_device_options;
 #define SYSTOLE_DEVICE_OPTIONS_VERSION 1
 #define SYSTOLE_DEVICE_OPTIONS_INIT \
-  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, 0 }
+  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0 }
 
 /* Opens a device by name: "rtl:16", "rtl:64", "rtl:16:readable", "cpu", ...
  * options may be NULL. SYSTOLE_ERR_NOT_FOUND: unknown name, or library not built or
@@ -112,8 +109,7 @@ SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
 /* One row of `systole devices`. Strings are static or owned by the list. */
 typedef struct systole_device_info {
   const char *name;   /* "rtl:16" */
-  const char *kind;   /* "accelerator", "cpu", "gpu"; "functional": a stand-in whose
-                       * results are right and whose speed means nothing */
+  const char *kind;   /* "accelerator", "cpu", "gpu" */
   const char *about;  /* one line */
   int usable;         /* 1: systole_device_open can work here */
   const char *reason; /* why not, and what to do; "" when usable */
@@ -173,10 +169,6 @@ typedef struct systole_stats {
   const char *kernel; /* which code computed it, e.g. "onednn-s8s8s32"; static storage */
   systole_bounds power_w;  /* average over the run */
   systole_bounds energy_j; /* total */
-  /* Shares of `seconds` on a device with a memory of its own, by its own clock; 0: not
-   * known. What remains is the host's. */
-  double transfer_s; /* copies to and from the device */
-  double compute_s;
 } systole_stats;
 
 /* ---- products ------------------------------------------------------------------------
@@ -225,6 +217,73 @@ SYSTOLE_API systole_status systole_gemm_s8_prepared(const systole_weights *weigh
                                                     int64_t m, const int8_t *a,
                                                     int64_t lda, void *c, int64_t ldc,
                                                     systole_stats *stats);
+
+/* ---- convolutions --------------------------------------------------------------------
+ */
+
+typedef enum systole_pooling { /* the codes of ACTIVATE's Pool field */
+                               SYSTOLE_POOLING_NONE = 0,
+                               SYSTOLE_POOLING_MAX =
+                                   1, /* maximum of the int8 values; what lies outside
+                                         takes no part */
+                               SYSTOLE_POOLING_AVERAGE =
+                                   2 /* sum of the biased int32 values inside, then the
+                                    epilogue: the mean's divisor belongs into multiplier
+                                    and shift */
+} systole_pooling;
+
+/* A convolution of a batch of images, and what follows it on the way out:
+ *   sum[b][y][x][o] = sum over i, j, c of
+ *       (input[b][y stride_height + i dilation_height - pad_top]
+ *             [x stride_width + j dilation_width - pad_left][c of o's group]
+ *        - input_zero_point) * weights[o][i][j][c],     pixels outside count nothing,
+ * exact modulo 2^32; then the epilogue per output channel o:
+ *   v = sum + bias;  v = v multiplier + (residual - residual_zero_point)
+ *   residual_multiplier;  out = clamp(round_half_to_even(v / 2^shift) + zero_point)
+ * and the pool: max of `out` over each window, or, for an average, the epilogue on the
+ * sum of (sum + bias) over each window. Without a multiplier the output is int32 (sum +
+ * bias), and there is neither residual nor pool. */
+typedef struct systole_conv2d {
+  uint32_t version; /* SYSTOLE_CONV2D_VERSION */
+  int64_t batch, height, width,
+      channels; /* input int8 [batch][height][width][channels] */
+  /* weights int8 [out_channels][kernel_height][kernel_width][channels / groups] */
+  int64_t out_channels, kernel_height, kernel_width;
+  int64_t stride_height, stride_width;
+  int64_t dilation_height, dilation_width;
+  int64_t pad_top, pad_bottom, pad_left, pad_right;
+  int64_t groups; /* divides channels and out_channels */
+  int8_t input_zero_point;
+  const systole_epilogue *epilogue; /* arrays of out_channels; NULL: int32 results */
+  const int8_t *residual;           /* of the output's shape; NULL: none */
+  int32_t residual_multiplier;      /* signed 17-bit number */
+  int8_t residual_zero_point;
+  systole_pooling pool;
+  int64_t pool_height, pool_width, pool_stride_height, pool_stride_width; /* 1 ... 15 */
+  int64_t pool_pad_top, pool_pad_bottom, pool_pad_left, pool_pad_right;
+} systole_conv2d;
+#define SYSTOLE_CONV2D_VERSION 1
+#define SYSTOLE_CONV2D_INIT                                                          \
+  {                                                                                  \
+    SYSTOLE_CONV2D_VERSION, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, NULL, \
+        NULL, 0, 0, SYSTOLE_POOLING_NONE, 1, 1, 1, 1, 0, 0, 0, 0                     \
+  }
+
+/* Lines and columns of the output, the pool's included. SYSTOLE_ERR_ARGUMENT, with both
+ * 0, when the sizes make no sense. */
+SYSTOLE_API systole_status systole_conv2d_output(int64_t *height, int64_t *width,
+                                                 const systole_conv2d *conv);
+
+/* Runs it. output is [batch][height][width][out_channels] of int8_t with a multiplier in
+ * the epilogue, else of int32_t, without gaps. stats may be NULL; stats->macs counts
+ * batch x lines x columns x out_channels x kernel_height x kernel_width x channels /
+ * groups, before the pool. SYSTOLE_ERR_ARGUMENT: sizes or pointers are wrong;
+ * SYSTOLE_ERR_UNSUPPORTED: the device has no such unit, or its buffers are too small for
+ * it. On failure the output may be partly written. */
+SYSTOLE_API systole_status systole_conv2d_s8(systole_device *device,
+                                             const systole_conv2d *conv,
+                                             const int8_t *input, const int8_t *weights,
+                                             void *output, systole_stats *stats);
 
 /* Sets the function that long calls on this device report to; NULL removes it. */
 SYSTOLE_API void systole_device_set_progress(systole_device *device,
@@ -283,50 +342,6 @@ SYSTOLE_API systole_status systole_run(systole_device *device,
                                        const systole_buffer *weights,
                                        const systole_buffer *activations,
                                        systole_stats *stats);
-
-/* ---- recordings: what was done with one card, to be repeated on another ---------------
- */
-
-/* Completes the file that systole_device_options.record_path asked for and gives it its
- * name; without this call, or when the process ends before, there is no file. Recording
- * stops here. *runs: runs in it. *cut: 1 when it reached its limit before the last of
- * them. SYSTOLE_ERR_ARGUMENT: nothing was to be recorded, or it is saved already;
- * SYSTOLE_ERR_IO, SYSTOLE_ERR_HOST_MEMORY (the disk is full): nothing was written. */
-SYSTOLE_API systole_status systole_device_save_recording(systole_device *device,
-                                                         uint64_t *runs, int *cut);
-
-/* What a replay found. Addresses are those of the recording. */
-typedef struct systole_replay_report {
-  char recorded_on[64];             /* the device's name then */
-  int cut;                          /* 1: the recording had reached its limit */
-  uint64_t runs;                    /* repeated */
-  uint64_t bytes;                   /* results compared */
-  uint64_t cycles, recorded_cycles; /* sums over the runs whose counters were recorded */
-  int differs;                      /* 1: what follows tells of the first difference */
-  uint64_t run;                     /* counted from 1; 0: before the first */
-  systole_port port;
-  int is_memory;             /* 1: a byte of memory; 0: how the run ended */
-  uint64_t address, offset;  /* of the first wrong byte, and in its buffer */
-  int expected, found;       /* its values */
-  uint64_t wrong_bytes;      /* in that transfer */
-  char sentence[768];        /* all of it in words */
-  int can_draw;              /* 1: the device has signals */
-  uint64_t wave_first_cycle; /* window of the waveform in that run */
-  uint64_t wave_cycles;      /* 0: no waveform was written */
-  char wave_story[512];      /* why not, when one was asked for and could not be */
-} systole_replay_report;
-
-/* Repeats the recording at `path` on device `name`, as far as the first difference.
- * Memory preset, stalls and memory size are the recorded ones unless `options` says
- * otherwise; with a trace_path and a difference, the run is repeated once more and the
- * waveform around the difference is written there. options, progress may be NULL.
- * SYSTOLE_OK also when results differ: report->differs. SYSTOLE_ERR_ARGUMENT: no
- * recording, a damaged one, or one of another geometry; SYSTOLE_ERR_IO: it cannot be
- * read. */
-SYSTOLE_API systole_status systole_replay(systole_replay_report *report, const char *path,
-                                          const char *name,
-                                          const systole_device_options *options,
-                                          systole_progress progress, void *user);
 
 #ifdef __cplusplus
 }
