@@ -39,3 +39,17 @@ foreach(dim IN LISTS SYSTOLE_READABLE_DIMS)
            $<TARGET_FILE:systole_sizes> rtl:${dim}:readable ${dim})
   set_tests_properties(sizes_rtl_${dim}_readable PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
 endforeach()
+
+# What is installed serves a program outside the tree.
+set(smallest none)
+foreach(dim IN LISTS SYSTOLE_DIMS)
+  if(TARGET systole_rtl_${dim} AND (smallest STREQUAL none OR dim LESS smallest))
+    set(smallest ${dim})
+  endif()
+endforeach()
+if(NOT smallest STREQUAL none)
+  set(smallest rtl:${smallest})
+endif()
+add_test(NAME install COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/install_test
+         ${CMAKE_BINARY_DIR} ${smallest} ${CMAKE_C_COMPILER} "${CMAKE_C_FLAGS}")
+set_tests_properties(install PROPERTIES TIMEOUT 300)

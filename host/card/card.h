@@ -70,6 +70,10 @@ typedef struct systole_card_ops {
 
   /* CPU seconds spent inside runs since open (simulated cards), else 0. */
   double (*run_cpu_seconds)(const systole_card *card);
+
+  /* Clock cycles since open, also while a run is going; waiting advances them, reading
+   * and writing memory does not. NULL: the row has no simulated clock. */
+  uint64_t (*cycles)(const systole_card *card);
 } systole_card_ops;
 
 /* All rows built into this library; count in *count. */

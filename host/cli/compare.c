@@ -504,7 +504,7 @@ done:
   free(all.results);
   systole_device_close(reference);
   systole_folder_discard(folder);
-  if (devices != NULL) systole_fleet_close(devices);
+  if (devices != NULL) code = systole_fleet_finish(devices, code, arguments.common.json);
   free(devices);
   systole_workload_free(&workload);
   free(command);

@@ -25,6 +25,14 @@ static void describe(systole_report_device *out, const systole_station *station,
   }
 }
 
+/* Devices that the list knows to be none; an xrt file, for one, is not in it. */
+static int may_be_card(const char *name, const systole_device_info *list, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(list[i].name, name) == 0) return strcmp(list[i].kind, "accelerator") == 0;
+  }
+  return strncmp(name, "cpu", 3) != 0;
+}
+
 static int add_device(systole_fleet *out, const char *name,
                       const systole_device_options *device_options,
                       const systole_device_info *list, size_t count) {
@@ -35,7 +43,16 @@ static int add_device(systole_fleet *out, const char *name,
     return systole_story(SYSTOLE_EXIT_USAGE, "more than %d devices at once",
                          (int)SystoleFleetDevices);
   }
-  const int code = systole_station_open(&out->stations[out->count], name, device_options);
+  systole_device_options own = *device_options;
+  if (!may_be_card(name, list, count)) own.record_path = NULL;
+  for (size_t i = 0; own.record_path != NULL && i < out->count; i++) {
+    if (out->stations[i].record_path == NULL) continue;
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--record takes one card, and there are %s and %s; choose one "
+                         "with --devices, e.g. %s,cpu",
+                         out->devices[i].name, name, name);
+  }
+  const int code = systole_station_open(&out->stations[out->count], name, &own);
   if (code != 0) return code;
   describe(&out->devices[out->count], &out->stations[out->count], list, count);
   out->count++;
@@ -68,6 +85,8 @@ int systole_fleet_open(systole_fleet *out, const char *names,
     for (int cpus = 0; cpus <= 1; cpus++) {
       for (size_t i = 0; i < count && code == 0; i++) {
         if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
+        /* Its speed would be taken for a GPU's. */
+        if (strcmp(list[i].kind, "functional") == 0) continue;
         if (list[i].usable && !is_variant(list, count, list[i].name)) {
           code = add_device(out, list[i].name, device_options, list, count);
         }
@@ -92,6 +111,13 @@ int systole_fleet_open(systole_fleet *out, const char *names,
   }
   free(copy);
   systole_device_list_free(list, count);
+  return code;
+}
+
+int systole_fleet_finish(systole_fleet *fleet, int code, int quiet) {
+  for (size_t i = 0; i < fleet->count; i++) {
+    code = systole_station_finish(&fleet->stations[i], code, quiet);
+  }
   return code;
 }
 

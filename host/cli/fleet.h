@@ -14,9 +14,13 @@ typedef struct systole_fleet {
 } systole_fleet;
 
 /* names: "rtl:16,cpu", or NULL for all that are usable here, arrays first. *out is zeroed
- * by the caller. Returns an exit code; close in every case. */
+ * by the caller. A recording is of the one card among them. Returns an exit code; close
+ * in every case. */
 int systole_fleet_open(systole_fleet *out, const char *names,
                        const systole_device_options *device_options);
 void systole_fleet_close(systole_fleet *fleet);
+
+/* systole_station_finish for the recorded one, close for all. */
+int systole_fleet_finish(systole_fleet *fleet, int code, int quiet);
 
 #endif

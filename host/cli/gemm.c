@@ -208,7 +208,7 @@ done:
   cJSON_Delete(object);
   free(c);
   systole_samples_free(&samples);
-  systole_station_close(&station);
+  code = systole_station_finish(&station, code, arguments.common.json);
   systole_output_discard(output);
   systole_operands_free(&operands);
   return code;

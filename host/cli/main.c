@@ -22,6 +22,7 @@ static const struct {
     {"conv", systole_main_conv, "one convolution, or the layers of a network"},
     {"compare", systole_main_compare, "a workload on every device; figures and a report"},
     {"trace", systole_main_trace, "a waveform of a run"},
+    {"replay", systole_main_replay, "repeats what another card did, and compares"},
     {"doctor", systole_main_doctor, "what is installed, what is missing, what to do"},
 };
 enum { Subcommands = sizeof subcommands / sizeof subcommands[0] };

@@ -1,6 +1,7 @@
 #include "measure.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ int systole_station_open(systole_station *out, const char *name,
   memset(out, 0, sizeof *out);
   int code = systole_open(&out->device, name, options);
   if (code != 0) return code;
+  out->record_path = options->record_path;
   code = systole_story_of(systole_device_geometry(out->device, &out->geometry),
                           "device '%s' does not tell its geometry", name);
   if (code != 0) {
@@ -58,6 +60,32 @@ int systole_station_open(systole_station *out, const char *name,
 void systole_station_close(systole_station *station) {
   systole_device_close(station->device);
   memset(station, 0, sizeof *station);
+}
+
+int systole_station_finish(systole_station *station, int code, int quiet) {
+  const char *path = station->record_path;
+  const int worth_keeping = code == SYSTOLE_EXIT_OK || code == SYSTOLE_EXIT_WRONG ||
+                            code == SYSTOLE_EXIT_DEVICE;
+  if (station->device != NULL && path != NULL && worth_keeping &&
+      !systole_interrupted()) {
+    uint64_t runs = 0;
+    int cut = 0;
+    const systole_status status =
+        systole_device_save_recording(station->device, &runs, &cut);
+    if (status != SYSTOLE_OK) {
+      /* An earlier story is the more important one. */
+      if (code == 0) code = systole_story_of(status, "the result is good, but");
+    } else if (cut) {
+      fprintf(stderr,
+              "systole: note: the recording %s reached its limit and ends after %" PRIu64
+              " run%s; --record-limit MIB allows more\n",
+              path, runs, runs == 1 ? "" : "s");
+    } else if (!quiet) {
+      printf("\n  recorded %" PRIu64 " run%s in %s\n", runs, runs == 1 ? "" : "s", path);
+    }
+  }
+  systole_station_close(station);
+  return code;
 }
 
 int systole_station_varies(const systole_station *station) {

@@ -32,12 +32,20 @@ typedef struct systole_station {
   int threads;      /* 0: does not apply */
   double peak_gops; /* 0: not known */
   const char *peak_instruction;
+  const char *record_path; /* NULL: nothing is recorded. Borrowed from the options */
 } systole_station;
 
 /* Opens the device and asks for its geometry and measured peak. Returns an exit code. */
 int systole_station_open(systole_station *out, const char *name,
                          const systole_device_options *options);
 void systole_station_close(systole_station *station);
+
+/* Saves the recording, if one was asked for, and closes. `code` is the exit code so far:
+ * a run that was good, wrong or failed on the device is saved, one that was refused or
+ * interrupted is not. Says what was written on standard output unless `quiet`, and on
+ * standard error that a recording was cut. Returns `code`, or the code of a failed save.
+ */
+int systole_station_finish(systole_station *station, int code, int quiet);
 
 /* 1: timings vary from run to run and are repeated; 0: cycles are exact, one run says
  * all. */

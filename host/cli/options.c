@@ -17,6 +17,8 @@ enum {
   KeyThreads,
   KeyTimeout,
   KeyDeviceMemory,
+  KeyRecord,
+  KeyRecordLimit,
   KeyJson
 };
 
@@ -33,6 +35,10 @@ static const struct argp_option options[] = {
     {"threads", KeyThreads, "COUNT", 0, "Threads of a CPU device (default: all)", 10},
     {"timeout", KeyTimeout, "MS", 0,
      "Longest silence of a device before it counts as hung", 10},
+    {"record", KeyRecord, "FILE", 0,
+     "Writes down what is done with the card, for systole replay", 10},
+    {"record-limit", KeyRecordLimit, "MIB", 0,
+     "Where that file ends at the latest (default 1024)", 10},
     {"json", KeyJson, NULL, 0, "One JSON object on standard output, nothing else there",
      20},
     {0}};
@@ -82,6 +88,17 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                           "--device-memory is %s; give MiB from 1 to 4294967296", text);
       }
       common->device.memory_bytes = value << 20;
+      break;
+    case KeyRecord:
+      common->device.record_path = text;
+      break;
+    case KeyRecordLimit:
+      code = systole_parse_u64(&value, text, "--record-limit");
+      if (code == 0 && (value < 1 || value > (UINT64_C(1) << 32))) {
+        code = systole_story(SYSTOLE_EXIT_USAGE,
+                             "--record-limit is %s; give MiB from 1 to 4294967296", text);
+      }
+      common->device.record_bytes = value << 20;
       break;
     case KeyJson:
       common->json = 1;

@@ -219,7 +219,7 @@ int systole_main_trace(int argc, char **argv) {
   result.seed = arguments.operands.seed;
   code = systole_verify_raw(&result, &mismatch, arguments.device, &job, c);
   /* The waveform is complete once the device is closed. */
-  systole_station_close(&station);
+  code = systole_station_finish(&station, code, arguments.common.json);
   if (code != 0) goto done;
   if (stat(systole_output_temporary(output), &wave) != 0 || wave.st_size == 0) {
     code = systole_story(
@@ -244,7 +244,7 @@ int systole_main_trace(int argc, char **argv) {
 done:
   free(c);
   systole_samples_free(&samples);
-  systole_station_close(&station);
+  code = systole_station_finish(&station, code, arguments.common.json);
   systole_output_discard(output);
   systole_operands_free(&operands);
   return code;

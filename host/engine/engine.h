@@ -18,7 +18,9 @@ typedef struct systole_engine_weights systole_engine_weights; /* likewise */
 
 typedef struct systole_engine_ops {
   uint32_t version; /* SYSTOLE_ENGINE_VERSION */
-  const char *kind; /* "accelerator", "cpu", "gpu" */
+  /* "accelerator", "cpu", "gpu"; "functional" (of one device in a list): right results,
+   * meaningless speed. */
+  const char *kind;
 
   /* As in card.h: what this row offers here, usable or not, with the reason. */
   void (*list)(void (*add)(void *user, const systole_device_info *info), void *user);
@@ -64,5 +66,6 @@ const systole_engine_ops *const *systole_engine_rows(size_t *count);
 
 extern const systole_engine_ops systole_engine_accelerator;
 extern const systole_engine_ops systole_engine_cpu;
+extern const systole_engine_ops systole_engine_opencl;
 
 #endif

@@ -4,6 +4,7 @@ static const systole_engine_ops *const rows[] = {
 #ifdef SYSTOLE_HAVE_CPU
     &systole_engine_cpu,
 #endif
+    &systole_engine_opencl,
     /* Last: it claims every name with a card's scheme before a colon. */
     &systole_engine_accelerator,
 };

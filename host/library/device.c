@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "card/record/record.h"
 #include "engine/accelerator/accelerator.h"
 #include "library/check.h"
 #include "support/error.h"
@@ -138,7 +139,17 @@ systole_status systole_device_open(systole_device **out, const char *name,
     if (!rows[i]->claims(name)) continue;
     systole_engine *engine = NULL;
     status = rows[i]->open(&engine, name, options);
-    return status == SYSTOLE_OK ? wrap(out, name, rows[i], engine) : status;
+    if (status != SYSTOLE_OK) return status;
+    systole_card *card = NULL;
+    if (options != NULL && options->record_path != NULL &&
+        (rows[i]->card_ops == NULL || rows[i]->card_ops(engine, &card) == NULL)) {
+      rows[i]->close(engine);
+      return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
+                          "%s is no card, so there is nothing to record; take one that "
+                          "executes command streams, e.g. rtl:16",
+                          name);
+    }
+    return wrap(out, name, rows[i], engine);
   }
   return fail_unknown(name);
 }
@@ -198,6 +209,28 @@ void systole_device_set_progress(systole_device *device, systole_progress progre
                                  void *user) {
   if (device == NULL || device->ops->set_progress == NULL) return;
   device->ops->set_progress(device->engine, progress, user);
+}
+
+systole_status systole_device_save_recording(systole_device *device, uint64_t *runs,
+                                             int *cut) {
+  systole_card *card = NULL;
+  uint64_t no_runs;
+  int no_cut;
+  if (runs == NULL) runs = &no_runs;
+  if (cut == NULL) cut = &no_cut;
+  *runs = 0;
+  *cut = 0;
+  if (device == NULL) {
+    return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                        "the device is NULL; open one with systole_device_open");
+  }
+  const systole_card_ops *ops = systole_device_card(device, &card);
+  if (!systole_record_is(ops)) {
+    return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                        "%s was opened without record_path, so nothing was recorded",
+                        device->name);
+  }
+  return systole_record_save(card, runs, cut);
 }
 
 const systole_card_ops *systole_device_card(const systole_device *device,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "card/systole_isa.h"
+#include "systole/systole.h"
 
 typedef struct systole_instruction {
   uint8_t bytes[SYSTOLE_INSTRUCTION_BYTES]; /* as they lie in device memory */
@@ -41,6 +42,16 @@ int systole_opcode_unit(int opcode);
 const char *systole_opcode_name(int opcode);
 const char *systole_unit_name(int unit);
 
+/* A field of an opcode. */
+typedef struct systole_field {
+  const char *name; /* as systole_instruction_print writes it; NULL ends a list */
+  int lsb, bits, is_signed;
+} systole_field;
+
+/* The fields of an opcode without those that every instruction has; an empty list for a
+ * code that is none. Static storage. */
+const systole_field *systole_opcode_fields(int opcode);
+
 /* A 1 for every bit that belongs to a field of the opcode: the bits outside must be zero.
  */
 systole_instruction systole_opcode_mask(int opcode);
@@ -49,5 +60,10 @@ systole_instruction systole_opcode_mask(int opcode);
  * and failure messages. */
 void systole_instruction_print(char *out, size_t bytes,
                                const systole_instruction *instruction);
+
+/* The way back: reads what systole_instruction_print wrote. SYSTOLE_ERR_ARGUMENT with a
+ * sentence for an unknown name and for a value that the field does not hold; *out is then
+ * undefined. Whether the instruction makes sense is for systole_check_instruction. */
+systole_status systole_instruction_parse(systole_instruction *out, const char *text);
 
 #endif

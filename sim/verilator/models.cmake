@@ -193,7 +193,8 @@ function(systole_add_model dim flat debug)
     # (cmake --build BUILD --target systole_rtl_DIM_readable_debug).
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   else()
-    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    # Beside the library, in a folder of their own; those that were not built are left out.
+    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/systole OPTIONAL)
     add_dependencies(systole_rtl_models ${name})
   endif()
 endfunction()

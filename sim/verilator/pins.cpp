@@ -227,8 +227,8 @@ struct systole_rtl {
   void check_trace_file();
   void dump(int half);
   std::string trace_path_;
-  uint64_t trace_first_, trace_cycles_;
-  uint64_t trace_origin_ = 0;  // cycle in which the first run was started
+  uint64_t trace_run_, trace_first_, trace_cycles_;
+  uint64_t trace_origin_ = 0;  // cycle in which run trace_run_ was started
   bool trace_armed_ = false;   // a run is being recorded
 #if SYSTOLE_RTL_DEBUG
   std::unique_ptr<VerilatedFstC> trace_;
@@ -323,6 +323,7 @@ systole_rtl::systole_rtl(const systole_device_options &options)
       timeout_ms_(options.timeout_ms ? options.timeout_ms : kDefaultTimeoutMs),
       checked_(options.check_protocol),
       trace_path_(options.trace_path ? options.trace_path : ""),
+      trace_run_(options.trace_run),
       trace_first_(options.trace_first_cycle),
       trace_cycles_(options.trace_cycles) {
   static const char *const names[2] = {"gmem0", "gmem1"};
@@ -697,8 +698,8 @@ void systole_rtl::start(uint64_t program, uint64_t weights, uint64_t activations
   said_.clear();
 #if SYSTOLE_RTL_DEBUG
   if (trace_) {
-    if (runs_ == 0) trace_origin_ = cycle;
-    trace_armed_ = runs_ == 0 || trace_cycles_ == 0;
+    if (runs_ == trace_run_) trace_origin_ = cycle;
+    trace_armed_ = runs_ == trace_run_ || (trace_cycles_ == 0 && runs_ > trace_run_);
   }
 #endif
   // Stalls depend on the seed and the number of the run, not on how long the host pauses.
@@ -1128,7 +1129,7 @@ void api_hang(systole_rtl *model, int port, int channels) {
 void api_heal(systole_rtl *model, int port) { systole_axi_port_heal(&model->port[port]); }
 
 constexpr systole_rtl_api kApi = {
-    SYSTOLE_RTL_VERSION, SYSTOLE_RTL_DIM,    static_cast<int>(kAxiBytes),
+    SYSTOLE_RTL_API_VERSION, SYSTOLE_RTL_DIM,    static_cast<int>(kAxiBytes),
     SYSTOLE_RTL_FLAT,    SYSTOLE_RTL_DEBUG,  systole_axi_preset_name,
     api_create,          api_destroy,        api_story,
     api_read_register,   api_write_register, api_alloc,

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define SYSTOLE_RTL_VERSION 1
+#define SYSTOLE_RTL_API_VERSION 2
 #define SYSTOLE_RTL_ENTRY "systole_rtl_entry"
 
 typedef struct systole_rtl systole_rtl;
@@ -30,7 +30,7 @@ typedef struct systole_rtl_traffic {
 } systole_rtl_traffic;
 
 typedef struct systole_rtl_api {
-  uint32_t version; /* SYSTOLE_RTL_VERSION; a different one: do not call anything */
+  uint32_t version; /* SYSTOLE_RTL_API_VERSION; a different one: do not call anything */
   int dim;          /* parameters the model was built with */
   int axi_bytes;
   int flat_array;

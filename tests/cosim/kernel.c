@@ -138,9 +138,11 @@ const char *kernel_compare_stats(const systole_stats *a, const systole_stats *b)
 /* ---- seeds --------------------------------------------------------------------------
  */
 
-seeds kernel_seeds(uint64_t count) {
+seeds kernel_seeds(uint64_t count) { return kernel_seeds_from(1, count); }
+
+seeds kernel_seeds_from(uint64_t first, uint64_t count) {
   const char *only = getenv("SYSTOLE_TEST_SEED");
-  if (!only) return (seeds){1, count};
+  if (!only) return (seeds){first, first + count - 1};
   const uint64_t seed = strtoull(only, NULL, 0);
   return (seeds){seed, seed};
 }

@@ -1,12 +1,22 @@
 # The whole kernel through the public API, on every model of the build.
-add_library(systole_cosim_kernel STATIC kernel.c stream.c)
-target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+add_library(systole_cosim_kernel STATIC kernel.c finding.c record.c shrink.c
+            stream.c stream_file.c trial.c)
+target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}
+                                                       ${PROJECT_SOURCE_DIR}/sim/verilator)
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product stream fault forecast)
+foreach(name product stream shrink fault forecast)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
+  target_compile_definitions(cosim_${name} PRIVATE
+    COSIM_FAILURES="${CMAKE_BINARY_DIR}/tests/failures")
   # Seconds; minutes with all sizes and SYSTOLE_TEST_LONG.
   set_tests_properties(cosim_${name} PROPERTIES TIMEOUT 1800)
 endforeach()
+
+# As many streams as one likes; scripts/random_streams runs it.
+add_executable(systole_streams streams.c)
+target_link_libraries(systole_streams PRIVATE systole_cosim_kernel systole_warnings)
+set_target_properties(systole_streams PROPERTIES
+  OUTPUT_NAME streams RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -32,6 +32,7 @@ typedef struct seeds {
   uint64_t seed, last;
 } seeds;
 seeds kernel_seeds(uint64_t count);
+seeds kernel_seeds_from(uint64_t first, uint64_t count);
 
 /* 1 when SYSTOLE_TEST_LONG asks for the tests that take minutes. */
 int kernel_long(void);

@@ -10,12 +10,20 @@
  */
 #include "stream.h"
 
-#include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "program/program.h"
 #include "support/random.h"
+
+/* A generator that contradicts itself has no failure to return. */
+static void must(int good, const char *rule) {
+  if (good) return;
+  (void)fprintf(stderr, "stream.c: it does not hold that %s: %s\n", rule,
+                systole_last_error());
+  abort();
+}
 
 enum {
   UNITS = SYSTOLE_UNITS,
@@ -124,7 +132,7 @@ static reach draw_strides(builder *b, loop *loops, int count, int64_t natural,
  * places. */
 static int64_t draw_begin(builder *b, reach r, int64_t length, int64_t room) {
   const int64_t last = room - length - r.greatest;
-  cr_assert_leq(-r.least, last, "the generator's patterns fit");
+  must(-r.least <= last, "the generator's patterns fit");
   return percent(b, 20) ? last : between(b, -r.least, last);
 }
 
@@ -185,7 +193,7 @@ static void give(builder *b, int from, int number, systole_instruction *to, int 
 
 /* Appends the instruction that has just been made, with the tokens it needs. */
 static void append(builder *b, systole_instruction instruction) {
-  cr_assert_lt(b->count, MOST - 1);
+  must(b->count < MOST - 1, "a stream stays below its largest length");
   const int unit = systole_opcode_unit((int)SYSTOLE_GET(&instruction, OPCODE));
   const int first = (int)below(b, UNITS); /* one token may spare another */
   for (int i = 0; i < UNITS; i++) {
@@ -199,7 +207,7 @@ static void append(builder *b, systole_instruction instruction) {
       number = b->given[from][unit] + 1; /* more than is needed */
     }
     /* A later one does, too. */
-    cr_assert_leq(number, last);
+    must(number <= last, "what is needed has been done");
     if (percent(b, 15)) number = (int)between(b, number, last);
     give(b, from, number, &instruction, unit);
   }
@@ -447,18 +455,6 @@ static int64_t draw_acc_rows(builder *b, int64_t most, int *half, int64_t *row) 
   return 0;
 }
 
-static systole_instruction make_activate(builder *b, int half, int64_t row, loop rows0,
-                                         loop rows1) {
-  systole_instruction i = systole_instruction_make(SYSTOLE_OP_ACTIVATE, 0, 0);
-  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, b->acc_first[half] + row);
-  SYSTOLE_SET(&i, ACTIVATE_ROWS0, rows0.count);
-  SYSTOLE_SET(&i, ACTIVATE_ROWS1, rows1.count);
-  for (int64_t n = 0; n < rows0.count * rows1.count; n++) {
-    reads(b, &b->acc[half][row + n], SYSTOLE_UNIT_ACTIVATE);
-  }
-  return i;
-}
-
 static void use_bank(builder *b, systole_instruction *i, int bank) {
   SYSTOLE_SET(i, ACTIVATE_BANK, bank);
   reads(b, &b->bank[bank], SYSTOLE_UNIT_ACTIVATE);
@@ -471,54 +467,156 @@ static int need_bank(builder *b) {
   return bank;
 }
 
+static int has_feature(const builder *b, int feature) {
+  return (int)(b->g.features >> feature & 1);
+}
+
+/* Accumulator rows as an image and a pool over it, as host/engine/epilogue.h defines
+ * them: windows at the borders lie partly, some wholly in the padding. Returns the
+ * accumulator rows of the image. */
+static int64_t draw_pool(builder *b, systole_instruction *i, int mode, int64_t most,
+                         loop out[2]) {
+  enum { LARGEST = 15, LONGEST_POOL = 2048 }; /* rows that are read, one a cycle */
+  int64_t in[2], window[2], stride[2], pad[2];
+  in[0] = between(b, 1, most < 12 ? most : 12);
+  in[1] = between(b, 1, most / in[0] < 12 ? most / in[0] : 12);
+  for (int d = 0; d < 2; d++) {
+    window[d] = between(b, 1, percent(b, 70) ? 3 : LARGEST);
+    stride[d] = between(b, percent(b, 5) ? 0 : 1, percent(b, 70) ? 3 : LARGEST);
+    pad[d] = percent(b, 50) ? 0 : between(b, 0, percent(b, 10) ? LARGEST : window[d] - 1);
+    /* Outputs whose windows begin in the image, and one more. */
+    int64_t count = stride[d] ? (in[d] - 1 + pad[d]) / stride[d] + 1 : 3;
+    if (percent(b, 10)) count++;
+    out[d].count = percent(b, 60) ? count : between(b, 1, count);
+  }
+  while (out[0].count * out[1].count * window[0] * window[1] > LONGEST_POOL) {
+    out[out[1].count > 1].count--;
+  }
+  SYSTOLE_SET(i, ACTIVATE_POOL, mode);
+  SYSTOLE_SET(i, ACTIVATE_POOL_WIDTH, window[0]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_HEIGHT, window[1]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_STRIDE_W, stride[0]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_STRIDE_H, stride[1]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_PAD_LEFT, pad[0]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_PAD_TOP, pad[1]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_IN_WIDTH, in[0]);
+  SYSTOLE_SET(i, ACTIVATE_POOL_IN_HEIGHT, in[1]);
+  return in[0] * in[1];
+}
+
+/* Row n of two nested loops. */
+static int64_t pattern(int64_t first, const loop loops[2], int64_t n) {
+  return first + n % loops[0].count * loops[0].stride +
+         n / loops[0].count * loops[1].stride;
+}
+
+/* An operand for every output row, unless the instruction itself has overwritten it by
+ * then: the unit reads ahead. */
+static void draw_residual(builder *b, systole_instruction *i, int64_t ub_row,
+                          const loop out[2]) {
+  loop from[2] = {{out[0].count, 0}, {out[1].count, 0}};
+  reach r = draw_strides(b, from, 2, 1, WINDOW - 1);
+  int64_t row = b->ub_first + draw_begin(b, r, 1, WINDOW);
+  if (percent(b, 20)) { /* in place */
+    row = ub_row;
+    from[0] = out[0];
+    from[1] = out[1];
+  }
+  const int64_t rows = out[0].count * out[1].count;
+  for (int64_t n = 0; n < rows; n++) {
+    for (int64_t before = 0; before < n; before++) {
+      if (pattern(ub_row, out, before) == pattern(row, from, n)) return;
+    }
+  }
+  SYSTOLE_SET(i, ACTIVATE_RESIDUAL, 1);
+  SYSTOLE_SET(i, ACTIVATE_RES_ROW, row);
+  SYSTOLE_SET(i, ACTIVATE_RES_STRIDE0, from[0].stride);
+  SYSTOLE_SET(i, ACTIVATE_RES_STRIDE1, from[1].stride);
+  SYSTOLE_SET(i, ACTIVATE_RES_MUL, between(b, -(1 << 16), (1 << 16) - 1));
+  SYSTOLE_SET(i, ACTIVATE_RES_ZERO, between(b, -128, 127));
+  for (int64_t n = 0; n < rows; n++) {
+    ub_touch(b, pattern(row, from, n), SYSTOLE_UNIT_ACTIVATE, 0);
+  }
+}
+
 static void add_activate(builder *b) {
   int half;
   int64_t row;
   const int bank = need_bank(b);
-  const int64_t rows = draw_acc_rows(b, WINDOW / 4, &half, &row);
+  int64_t rows = draw_acc_rows(b, ACC_WINDOW, &half, &row);
   if (rows == 0) return;
-  loop loops[2];
-  loops[1].count = between(b, 1, 5);
-  while (rows % loops[1].count) loops[1].count--;
-  loops[0].count = rows / loops[1].count;
-  const reach r = draw_strides(b, loops, 2, 1, WINDOW - 1);
+  systole_instruction i = systole_instruction_make(SYSTOLE_OP_ACTIVATE, 0, 0);
+  const int pools = has_feature(b, SYSTOLE_FEATURE_POOL) && percent(b, 40);
+  loop out[2];
+  if (pools) {
+    const int mode = percent(b, 50) ? SYSTOLE_POOL_MAX : SYSTOLE_POOL_AVERAGE;
+    rows = draw_pool(b, &i, mode, rows, out);
+  } else {
+    if (rows > WINDOW / 4) rows = WINDOW / 4;
+    out[1].count = between(b, 1, 5);
+    while (rows % out[1].count) out[1].count--;
+    out[0].count = rows / out[1].count;
+  }
+  const reach r = draw_strides(b, out, 2, 1, WINDOW - 1);
   const int64_t ub_row = b->ub_first + draw_begin(b, r, 1, WINDOW);
-  systole_instruction i = make_activate(b, half, row, loops[0], loops[1]);
+  SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, b->acc_first[half] + row);
+  SYSTOLE_SET(&i, ACTIVATE_ROWS0, out[0].count);
+  SYSTOLE_SET(&i, ACTIVATE_ROWS1, out[1].count);
   SYSTOLE_SET(&i, ACTIVATE_UB_ROW, ub_row);
-  SYSTOLE_SET(&i, ACTIVATE_UB_STRIDE0, loops[0].stride);
-  SYSTOLE_SET(&i, ACTIVATE_UB_STRIDE1, loops[1].stride);
+  SYSTOLE_SET(&i, ACTIVATE_UB_STRIDE0, out[0].stride);
+  SYSTOLE_SET(&i, ACTIVATE_UB_STRIDE1, out[1].stride);
   SYSTOLE_SET(&i, ACTIVATE_BIAS, below(b, 2));
   SYSTOLE_SET(&i, ACTIVATE_ZERO_POINT, between(b, -128, 127));
   const int64_t low = percent(b, 50) ? -128 : between(b, -128, 127);
   SYSTOLE_SET(&i, ACTIVATE_CLAMP_LOW, low);
   SYSTOLE_SET(&i, ACTIVATE_CLAMP_HIGH, percent(b, 50) ? 127 : between(b, low, 127));
+  if (has_feature(b, SYSTOLE_FEATURE_RESIDUAL) && percent(b, 40)) {
+    draw_residual(b, &i, ub_row, out);
+  }
   use_bank(b, &i, bank);
   for (int64_t n = 0; n < rows; n++) {
-    ub_touch(b,
-             ub_row + n % loops[0].count * loops[0].stride +
-                 n / loops[0].count * loops[1].stride,
-             SYSTOLE_UNIT_ACTIVATE, 1);
+    reads(b, &b->acc[half][row + n], SYSTOLE_UNIT_ACTIVATE);
+  }
+  for (int64_t n = 0; n < out[0].count * out[1].count; n++) {
+    ub_touch(b, pattern(ub_row, out, n), SYSTOLE_UNIT_ACTIVATE, 1);
   }
   append(b, i);
 }
 
-/* An ACTIVATE and the STORE that takes its rows; dispatch may meet either first. Rows of
- * the half from `row` on go to `offset` when that is not negative, else anywhere. */
-static void add_raw_pair(builder *b, int half, int64_t row, int64_t rows,
-                         int64_t offset) {
-  const int with_bias = offset < 0 && percent(b, 50);
+/* `rows` accumulator rows of a half from `row` on, each as it is or pooled: what comes
+ * out goes to `offset` when that is not negative, else anywhere. */
+typedef struct raw {
+  int half;
+  int64_t row, rows;
+  systole_instruction activate; /* with a pool or without */
+  int64_t results;
+  int64_t offset;
+} raw;
+
+static raw raw_rows(int half, int64_t row, int64_t rows, int64_t offset) {
+  return (raw){.half = half,
+               .row = row,
+               .rows = rows,
+               .activate = systole_instruction_make(SYSTOLE_OP_ACTIVATE, 0, 0),
+               .results = rows,
+               .offset = offset};
+}
+
+/* An ACTIVATE and the STORE that takes its rows; dispatch may meet either first. */
+static void add_raw_pair(builder *b, raw r) {
+  const int with_bias = r.offset < 0 && percent(b, 50);
   const int bank = with_bias ? need_bank(b) : 0;
   const int store_first = percent(b, 50);
-  copy c = draw_copy(b, 1, rows);
-  if (offset < 0) {
+  copy c = draw_copy(b, 1, r.results);
+  if (r.offset < 0) {
     draw_memory(b, &c, b->input_bytes, b->work_bytes);
   } else {
-    c = (copy){.rows = rows,
+    c = (copy){.rows = r.results,
                .lines = {1, 0},
                .blocks = {1, 0},
                .memory_lines = {1, 0},
                .memory_blocks = {1, 0},
-               .offset = offset,
+               .offset = r.offset,
                .row_bytes = 4 * b->dim};
   }
   for (int turn = 0; turn < 2; turn++) {
@@ -531,11 +629,18 @@ static void add_raw_pair(builder *b, int half, int64_t row, int64_t rows,
       touch_copy(b, &c, SYSTOLE_UNIT_STORE, 1);
       append(b, i);
     } else {
-      loop loops[2] = {{0, 0}, {between(b, 1, 5), 0}};
-      while (rows % loops[1].count) loops[1].count--;
-      loops[0].count = rows / loops[1].count;
-      systole_instruction i = make_activate(b, half, row, loops[0], loops[1]);
+      systole_instruction i = r.activate;
       SYSTOLE_SET(&i, ACTIVATE_RAW, 1);
+      SYSTOLE_SET(&i, ACTIVATE_ACC_ROW, b->acc_first[r.half] + r.row);
+      if (!SYSTOLE_GET(&i, ACTIVATE_POOL)) {
+        int64_t lines = between(b, 1, 5);
+        while (r.results % lines) lines--;
+        SYSTOLE_SET(&i, ACTIVATE_ROWS0, r.results / lines);
+        SYSTOLE_SET(&i, ACTIVATE_ROWS1, lines);
+      }
+      for (int64_t n = 0; n < r.rows; n++) {
+        reads(b, &b->acc[r.half][r.row + n], SYSTOLE_UNIT_ACTIVATE);
+      }
       if (with_bias) {
         SYSTOLE_SET(&i, ACTIVATE_BIAS, 1);
         use_bank(b, &i, bank);
@@ -546,10 +651,21 @@ static void add_raw_pair(builder *b, int half, int64_t row, int64_t rows,
 }
 
 static void add_raw(builder *b) {
+  enum { MOST_RESULTS = 40 }; /* they are long */
   int half;
   int64_t row;
-  const int64_t rows = draw_acc_rows(b, 40, &half, &row);
-  if (rows > 0) add_raw_pair(b, half, row, rows, -1);
+  const int64_t rows = draw_acc_rows(b, MOST_RESULTS, &half, &row);
+  if (rows == 0) return;
+  raw r = raw_rows(half, row, rows, -1);
+  if (has_feature(b, SYSTOLE_FEATURE_POOL) && percent(b, 25)) {
+    loop out[2];
+    r.rows = draw_pool(b, &r.activate, SYSTOLE_POOL_AVERAGE, rows, out);
+    while (out[0].count * out[1].count > MOST_RESULTS) out[out[1].count > 1].count--;
+    r.results = out[0].count * out[1].count;
+    SYSTOLE_SET(&r.activate, ACTIVATE_ROWS0, out[0].count);
+    SYSTOLE_SET(&r.activate, ACTIVATE_ROWS1, out[1].count);
+  }
+  add_raw_pair(b, r);
 }
 
 /* ---- the whole ----------------------------------------------------------------------
@@ -605,7 +721,7 @@ static void dump(builder *b) {
       int64_t rows = 0;
       while (row + rows < ACC_WINDOW && b->acc[half][row + rows].write) rows++;
       if (rows > 0) {
-        add_raw_pair(b, half, row, rows, offset);
+        add_raw_pair(b, raw_rows(half, row, rows, offset));
         offset += rows * 4 * b->dim;
       }
       row += rows + 1;
@@ -659,7 +775,7 @@ static void fill_memory(builder *b, stream *s) {
   s->weight_bytes = (uint64_t)(b->params_at + PARAM_BLOCKS * b->param_bytes);
   s->activations = malloc((size_t)s->activation_bytes);
   s->weights = malloc((size_t)s->weight_bytes);
-  cr_assert(s->activations && s->weights);
+  must(s->activations && s->weights, "there is memory");
   systole_random_int8(&b->random, (int8_t *)s->activations, (size_t)s->activation_bytes);
   systole_random_int8(&b->random, (int8_t *)s->weights, (size_t)s->weight_bytes);
   if (percent(b, 30)) { /* extremes: sums as large as they get */
@@ -709,7 +825,7 @@ static int attempt(builder *b, stream *s, uint64_t seed) {
   b->partner = -1;
   const int64_t pieces = (b->dump_at + b->dump_bytes) / b->piece;
   b->memory = calloc((size_t)pieces, sizeof *b->memory);
-  cr_assert_not_null(b->memory);
+  must(b->memory != NULL, "there is memory");
   fill(b);
   free(b->memory);
   s->count = (uint32_t)b->count + 1;
@@ -725,12 +841,11 @@ stream stream_make(const systole_geometry *geometry, uint64_t seed) {
   stream s = {*geometry, seed, NULL, 0, NULL, NULL, 0, 0};
   builder *b = malloc(sizeof *b);
   s.at = malloc(MOST * sizeof *s.at);
-  cr_assert(b && s.at);
+  must(b && s.at, "there is memory");
   uint64_t n = 0;
   while (!attempt(b, &s, seed + (n << 40))) {
     n++;
-    cr_assert_lt(n, ATTEMPTS, "seed %llu: %s", (unsigned long long)seed,
-                 systole_last_error());
+    must(n < ATTEMPTS, "some order of a seed's stream ends");
   }
   fill_memory(b, &s);
   free(b);

@@ -19,7 +19,8 @@
 
 static const char *const models[] = {COSIM_MODELS};
 
-/* A model whose waveform outgrows the buffers of the file's writer: rtl:16 if it is built. */
+/* A model whose waveform outgrows the buffers of the file's writer: rtl:16 if it is
+ * built. */
 static const char *wide_model(void) {
   for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
     if (strcmp(models[i], "16") == 0) return models[i];

@@ -34,6 +34,7 @@ typedef struct touched {
 typedef struct buffer {
   uint64_t address, bytes;
   uint8_t *data;
+  touched *pieces; /* of strict runs: who touched each piece of it */
 } buffer;
 
 typedef struct parameters {
@@ -66,6 +67,7 @@ struct systole_card {
   uint32_t fault_at;
   uint32_t slice;
   uint64_t runs;
+  int strict;
 
   int8_t *ub;
   int32_t *acc;
@@ -130,6 +132,7 @@ static systole_status machine_alloc(systole_card *card, systole_port port, uint6
         (unsigned long long)(card->memory_bytes - used),
         (unsigned long long)card->memory_bytes, (unsigned long long)bytes);
   }
+  free_slot->pieces = NULL;
   free_slot->data = malloc(bytes > 0 ? (size_t)bytes : 1);
   if (free_slot->data == NULL) {
     return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory for a device buffer");
@@ -147,7 +150,9 @@ static void machine_free(systole_card *card, systole_port port, uint64_t address
     buffer *b = &card->buffers[port][i];
     if (b->data == NULL || b->address != address) continue;
     free(b->data);
+    free(b->pieces);
     b->data = NULL;
+    b->pieces = NULL;
   }
 }
 
@@ -221,7 +226,10 @@ systole_status systole_machine_geometry(systole_geometry *out, const char *what)
 static void machine_close(systole_card *card) {
   if (card == NULL) return;
   for (int port = 0; port < 2; port++) {
-    for (int i = 0; i < kMaxBuffers; i++) free(card->buffers[port][i].data);
+    for (int i = 0; i < kMaxBuffers; i++) {
+      free(card->buffers[port][i].data);
+      free(card->buffers[port][i].pieces);
+    }
   }
   free(card->ub);
   free(card->acc);
@@ -310,11 +318,28 @@ static void race(systole_card *card, int unit, const char *what, uint64_t row,
       systole_unit_name(other));
 }
 
-static void note_read(systole_card *card, touched *t, int unit, const char *what,
-                      uint64_t row) {
+/* In a strict run everything that is read was written before. */
+static void need_defined(systole_card *card, const touched *t, int unit, const char *what,
+                         uint64_t row) {
+  if (!card->strict || t->write_time > 0 || card->raced) return;
+  card->raced = 1;
+  systole_fail(SYSTOLE_ERR_DEVICE,
+               "instruction %u (%s unit) reads %s %llu, which nothing has written",
+               card->units[unit].now.index, systole_unit_name(unit), what,
+               (unsigned long long)row);
+}
+
+static void order_read(systole_card *card, touched *t, int unit, const char *what,
+                       uint64_t row) {
   const knowledge *k = &card->units[unit].knows;
   if (t->write_time > k->of[t->write_unit]) race(card, unit, what, row, t->write_unit);
   t->read_time[unit] = k->of[unit];
+}
+
+static void note_read(systole_card *card, touched *t, int unit, const char *what,
+                      uint64_t row) {
+  need_defined(card, t, unit, what, row);
+  order_read(card, t, unit, what, row);
 }
 
 static void note_write(systole_card *card, touched *t, int unit, const char *what,
@@ -351,6 +376,32 @@ static int32_t *acc_row(systole_card *card, int unit, int64_t row, int write) {
 /* ---- what the units do
  * ------------------------------------------------------------------ */
 
+/* Bytes of device memory that an access touches as one: rows and beats begin there. */
+static uint64_t piece_bytes(const systole_card *card) {
+  const systole_geometry *g = &card->geometry;
+  return (uint64_t)(g->dim < g->axi_bytes ? g->dim : g->axi_bytes);
+}
+
+/* Strict runs: LOAD and STORE of the same bytes are ordered by tokens. */
+static void note_memory(systole_card *card, int unit, systole_port port, uint64_t address,
+                        uint64_t bytes) {
+  const uint64_t piece = piece_bytes(card);
+  for (int i = 0; i < kMaxBuffers; i++) {
+    buffer *b = &card->buffers[port][i];
+    if (b->pieces == NULL || address < b->address || address - b->address >= b->bytes) {
+      continue;
+    }
+    const uint64_t first = address - b->address;
+    for (uint64_t p = first / piece; p * piece < first + bytes; p++) {
+      if (unit == SYSTOLE_UNIT_STORE) {
+        note_write(card, &b->pieces[p], unit, "device memory at byte", p * piece);
+      } else {
+        order_read(card, &b->pieces[p], unit, "device memory at byte", p * piece);
+      }
+    }
+  }
+}
+
 /* Device memory for an access of the instruction, NULL after an error. */
 static uint8_t *reach(systole_card *card, int unit, systole_port port, uint64_t address,
                       uint64_t bytes) {
@@ -365,6 +416,7 @@ static uint8_t *reach(systole_card *card, int unit, systole_port port, uint64_t 
     raise_error(card, SYSTOLE_ERROR_DECODE, unit, index, (uint32_t)address);
     return NULL;
   }
+  note_memory(card, unit, port, address, bytes);
   if (port == SYSTOLE_PORT_GMEM1) {
     card->counters[SYSTOLE_COUNTER_GMEM1_READ_BYTES] += bytes;
   } else if (unit == SYSTOLE_UNIT_STORE) {
@@ -500,8 +552,12 @@ static int use_tile(systole_card *card, unit_state *u) {
     int64_t row = start + r % rows0 * SYSTOLE_GET_SIGNED(i, MATMUL_ROW_STRIDE0) +
                   r / rows0 * SYSTOLE_GET_SIGNED(i, MATMUL_ROW_STRIDE1);
     const int8_t *a = ub_row(card, SYSTOLE_UNIT_ARRAY, row, 0);
-    int32_t *sum =
-        acc_row(card, SYSTOLE_UNIT_ARRAY, (int64_t)SYSTOLE_GET(i, MATMUL_ACC_ROW) + r, 1);
+    const int64_t acc = (int64_t)SYSTOLE_GET(i, MATMUL_ACC_ROW) + r;
+    if (!overwrite) {
+      need_defined(card, &card->acc_touched[acc], SYSTOLE_UNIT_ARRAY, "accumulator row",
+                   (uint64_t)acc);
+    }
+    int32_t *sum = acc_row(card, SYSTOLE_UNIT_ARRAY, acc, 1);
     if (overwrite) memset(sum, 0, sizeof(int32_t) * (size_t)dim);
     for (int k = 0; k < dim; k++) {
       for (int c = 0; c < dim; c++) {
@@ -837,6 +893,16 @@ static void starve(systole_card *card) {
 
 static systole_status machine_start(systole_card *card, const systole_launch *launch) {
   if (card->running) return systole_fail(SYSTOLE_ERR_DEVICE, "a run is going");
+  for (int i = 0; i < kMaxBuffers; i++) { /* of the port that is written, too */
+    buffer *b = &card->buffers[SYSTOLE_PORT_GMEM0][i];
+    free(b->pieces);
+    b->pieces = NULL;
+    if (!card->strict || b->data == NULL) continue;
+    b->pieces = calloc((size_t)(b->bytes / piece_bytes(card) + 1), sizeof *b->pieces);
+    if (b->pieces == NULL) {
+      return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory for a strict run");
+    }
+  }
   card->launch = *launch;
   card->running = 1;
   card->finished = 0;
@@ -974,6 +1040,8 @@ void systole_machine_inject(systole_card *card, systole_machine_fault fault,
 void systole_machine_slice(systole_card *card, uint32_t instructions) {
   card->slice = instructions;
 }
+
+void systole_machine_strict(systole_card *card, int strict) { card->strict = strict; }
 
 uint64_t systole_machine_runs(const systole_card *card) { return card->runs; }
 

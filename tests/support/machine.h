@@ -56,6 +56,11 @@ void systole_machine_slice(systole_card *card, uint32_t instructions);
 uint64_t systole_machine_allocated(const systole_card *card);
 uint64_t systole_machine_runs(const systole_card *card);
 
+/* 1: a run ends like a race, too, when it reads a row or bank that it has not written
+ * itself, and when LOAD and STORE of the same bytes are not ordered by tokens. 0 (at
+ * first): what earlier runs left may be read, and device memory is not looked at. */
+void systole_machine_strict(systole_card *card, int strict);
+
 /* 1 when the last run was ended by a race. */
 int systole_machine_raced(const systole_card *card);
 

@@ -6,7 +6,7 @@
 #include "spawn.h"
 
 static const char *const subcommands[] = {"devices", "gemm", "compare", "trace",
-                                          "doctor"};
+                                          "replay",  "doctor"};
 enum { Count = sizeof subcommands / sizeof subcommands[0] };
 
 Test(usage, help_names_every_subcommand) {

@@ -1,6 +1,8 @@
-# The CPU engine with every kernel that this machine can run, the epilogue that all engines
+# The CPU engine with every kernel that this machine can run, the OpenCL engine on the device that
+# is here, the epilogue that all engines
 # share, and where the figures of energy come from.
 systole_add_test(unit_epilogue SOURCES epilogue_test.c LIBS systole_internal LABELS unit)
 systole_add_test(unit_cpu SOURCES cpu_test.c LIBS systole_internal systole_test_support LABELS unit)
+systole_add_test(unit_opencl SOURCES opencl_test.c LIBS systole_internal systole_test_support LABELS unit)
 systole_add_test(unit_energy SOURCES energy_test.c LIBS systole_internal LABELS unit)
 target_compile_definitions(unit_energy PRIVATE SYSTOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -56,6 +56,58 @@ Test(instruction, bytes_lie_as_the_package_says) {
       text, "LOAD wait=array give=store offset=20015998343868 mem_line_stride=-64");
 }
 
+Test(instruction, what_is_printed_can_be_read) {
+  systole_random random;
+  systole_random_seed(&random, 2);
+  for (int trial = 0; trial < 5000; trial++) {
+    const int opcode = 1 + trial % SYSTOLE_OP_END;
+    systole_instruction i = systole_instruction_make(opcode, 0, 0), again;
+    if (opcode != SYSTOLE_OP_END) {
+      SYSTOLE_SET(&i, WAIT, (int64_t)systole_random_below(&random, 32));
+      SYSTOLE_SET(&i, GIVE, (int64_t)systole_random_below(&random, 32));
+    }
+    for (const systole_field *f = systole_opcode_fields(opcode); f->name; f++) {
+      const uint64_t value = systole_random_next(&random) >> (64 - f->bits);
+      if (trial % 3) systole_set_bits(&i, f->lsb, f->bits, (int64_t)value);
+    }
+    char text[1024];
+    systole_instruction_print(text, sizeof text, &i);
+    cr_assert_eq(systole_instruction_parse(&again, text), SYSTOLE_OK, "%s: %s", text,
+                 systole_last_error());
+    cr_assert_arr_eq(&again, &i, sizeof i, "%s", text);
+  }
+}
+
+Test(instruction, what_cannot_be_read_gets_a_sentence) {
+  static const struct {
+    const char *text, *story;
+  } wrong[] = {
+      {"", "empty"},
+      {" \t\n", "empty"},
+      {"LAOD rows=1", "\"LAOD\" is no instruction"},
+      {"LOAD rows", "\"rows\" is no field of LOAD"},
+      {"LOAD row=1", "\"row=1\" is no field of LOAD"},
+      {"LOAD raw=1", "\"raw=1\" is no field of LOAD"},
+      {"LOAD rows=", "a number of 0 to 65535"},
+      {"LOAD rows=65536", "a number of 0 to 65535"},
+      {"LOAD rows=-1", "a number of 0 to 65535"},
+      {"LOAD rows=1x", "a number of 0 to 65535"},
+      {"LOAD fill_byte=128", "a number of -128 to 127"},
+      {"LOAD rows=99999999999999999999", "a number of 0 to 65535"},
+      {"LOAD wait=lod", "names a unit that is none"},
+      {"LOAD give=load+", "names a unit that is none"},
+      {"LOAD give=", "names a unit that is none"},
+      {"END rows=1", "is no field of END"},
+  };
+  for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+    systole_instruction i;
+    cr_expect_eq(systole_instruction_parse(&i, wrong[k].text), SYSTOLE_ERR_ARGUMENT, "%s",
+                 wrong[k].text);
+    cr_expect_not_null(strstr(systole_last_error(), wrong[k].story), "%s: %s",
+                       wrong[k].text, systole_last_error());
+  }
+}
+
 Test(instruction, fields_of_an_opcode_do_not_overlap) {
   /* As many mask bits as the widths add up to. */
   static const struct {

@@ -34,7 +34,7 @@ static int own_folder(char *folder) {
 /* Calls `visit` for each folder until it returns something else than 0, and returns that.
  */
 static int each_folder(int (*visit)(void *user, const char *folder), void *user) {
-  char folder[SYSTOLE_RTL_PATH_BYTES], above[SYSTOLE_RTL_PATH_BYTES + 4];
+  char folder[SYSTOLE_RTL_PATH_BYTES], near[SYSTOLE_RTL_PATH_BYTES + 16];
   const char *list = getenv("SYSTOLE_RTL_PATH");
   int result = 0;
   while (list && *list && !result) {
@@ -47,13 +47,13 @@ static int each_folder(int (*visit)(void *user, const char *folder), void *user)
     list += length + (list[length] == ':');
   }
   if (!result && own_folder(folder)) {
-    result = visit(user, folder);
-    if (!result) {
-      (void)snprintf(above, sizeof above, "%s/..", folder);
-      result = visit(user, above);
+    static const char *const places[] = {"", "/" SYSTOLE_MODELS, "/.."};
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && !result; i++) {
+      (void)snprintf(near, sizeof near, "%s%s", folder, places[i]);
+      result = visit(user, near);
     }
   }
-  return result ? result : visit(user, SYSTOLE_LIBDIR);
+  return result ? result : visit(user, SYSTOLE_LIBDIR "/" SYSTOLE_MODELS);
 }
 
 typedef struct search {

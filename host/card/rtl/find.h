@@ -18,9 +18,9 @@ void systole_rtl_file_name(char *name, systole_rtl_variant variant);
 
 /* Finds the model's library and puts its path into `path` (SYSTOLE_RTL_PATH_BYTES).
  * Looked at are, in this order: the folders in the environment variable SYSTOLE_RTL_PATH
- * (separated by colons), the folder of libsystole (or of the program it is linked into)
- * and the one above, the folder it was installed to. Returns 1, or 0 when it is in none
- * of them. */
+ * (separated by colons), the folder of libsystole (or of the program it is linked into),
+ * `systole` in it and the one above, and the folder that models are installed to. Returns
+ * 1, or 0 when it is in none of them. */
 int systole_rtl_find(char *path, systole_rtl_variant variant);
 
 /* The same folders as text, separated by ", ". */

@@ -148,7 +148,7 @@ static systole_status load(const systole_rtl_api **api, systole_rtl_variant vari
   /* POSIX defines this conversion, ISO C does not. */
   *(void **)&entry = dlsym(library, SYSTOLE_RTL_ENTRY);
   const systole_rtl_api *found = entry ? entry() : NULL;
-  if (!found || found->version != SYSTOLE_RTL_VERSION || found->dim != variant.dim ||
+  if (!found || found->version != SYSTOLE_RTL_API_VERSION || found->dim != variant.dim ||
       found->flat_array != !variant.readable || found->debug != variant.debug) {
     return systole_fail(SYSTOLE_ERR_NOT_FOUND,
                         "%s is no model of this version of Systole; build it again",
@@ -296,6 +296,10 @@ static double rtl_run_cpu_seconds(const systole_card *card) {
   return card->api->run_cpu_seconds(card->model);
 }
 
+static uint64_t rtl_cycles(const systole_card *card) {
+  return card->api->cycles(card->model);
+}
+
 const systole_card_ops systole_card_rtl = {
     .version = SYSTOLE_CARD_VERSION,
     .scheme = "rtl",
@@ -314,4 +318,5 @@ const systole_card_ops systole_card_rtl = {
     .clock_mhz = rtl_clock_mhz,
     .memory_name = rtl_memory_name,
     .run_cpu_seconds = rtl_run_cpu_seconds,
+    .cycles = rtl_cycles,
 };

@@ -1,8 +1,10 @@
 #include "engine/accelerator/accelerator.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "card/record/record.h"
 #include "engine/epilogue.h"
 #include "program/pack.h"
 #include "program/program.h"
@@ -119,8 +121,20 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
   engine->context.geometry = &engine->geometry;
   if (options != NULL) engine->context.timeout_ms = options->timeout_ms;
   status = ops->open(&engine->context.card, what, options);
+  if (status == SYSTOLE_OK && options != NULL && options->record_path != NULL) {
+    char name[256];
+    const systole_card_ops *recorder_ops;
+    systole_card *recorder;
+    (void)snprintf(name, sizeof name, "%s:%s", ops->scheme, what);
+    status = systole_record_open(&recorder_ops, &recorder, ops, engine->context.card,
+                                 name, options);
+    if (status == SYSTOLE_OK) {
+      engine->context.ops = recorder_ops;
+      engine->context.card = recorder;
+    }
+  }
   if (status == SYSTOLE_OK) {
-    status = read_geometry(ops, engine->context.card, &engine->geometry);
+    status = read_geometry(engine->context.ops, engine->context.card, &engine->geometry);
     if (status != SYSTOLE_OK) systole_fail_in(status, "%s:%s", ops->scheme, what);
   }
   if (status == SYSTOLE_OK) {

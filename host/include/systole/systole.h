@@ -65,14 +65,17 @@ typedef struct systole_device_options {
   uint64_t memory_bytes;      /* simulated device memory; 0: the card's default */
   int check_protocol;         /* 1: AXI protocol checkers on (simulated devices) */
   const char *trace_path;     /* FST waveform of every run; NULL: none */
-  uint64_t trace_first_cycle; /* window of the waveform, cycles of the first run */
+  uint64_t trace_first_cycle; /* window of the waveform, cycles of run trace_run */
   uint64_t trace_cycles;      /* 0: to the end */
   uint32_t timeout_ms;        /* longest silence of one run; 0: the card's default */
   int threads;                /* CPU engines: 0 means all */
+  uint64_t trace_run;         /* run that the window belongs to, counted from 0 */
+  const char *record_path;    /* writes down what is done with a card; NULL: nothing */
+  uint64_t record_bytes;      /* limit of that file; 0: 1 GiB */
 } systole_device_options;
 #define SYSTOLE_DEVICE_OPTIONS_VERSION 1
 #define SYSTOLE_DEVICE_OPTIONS_INIT \
-  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0 }
+  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, 0 }
 
 /* Opens a device by name: "rtl:16", "rtl:64", "rtl:16:readable", "cpu", ...
  * options may be NULL. SYSTOLE_ERR_NOT_FOUND: unknown name, or library not built or
@@ -109,7 +112,8 @@ SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
 /* One row of `systole devices`. Strings are static or owned by the list. */
 typedef struct systole_device_info {
   const char *name;   /* "rtl:16" */
-  const char *kind;   /* "accelerator", "cpu", "gpu" */
+  const char *kind;   /* "accelerator", "cpu", "gpu"; "functional": a stand-in whose
+                       * results are right and whose speed means nothing */
   const char *about;  /* one line */
   int usable;         /* 1: systole_device_open can work here */
   const char *reason; /* why not, and what to do; "" when usable */
@@ -169,6 +173,10 @@ typedef struct systole_stats {
   const char *kernel; /* which code computed it, e.g. "onednn-s8s8s32"; static storage */
   systole_bounds power_w;  /* average over the run */
   systole_bounds energy_j; /* total */
+  /* Shares of `seconds` on a device with a memory of its own, by its own clock; 0: not
+   * known. What remains is the host's. */
+  double transfer_s; /* copies to and from the device */
+  double compute_s;
 } systole_stats;
 
 /* ---- products ------------------------------------------------------------------------
@@ -342,6 +350,50 @@ SYSTOLE_API systole_status systole_run(systole_device *device,
                                        const systole_buffer *weights,
                                        const systole_buffer *activations,
                                        systole_stats *stats);
+
+/* ---- recordings: what was done with one card, to be repeated on another ---------------
+ */
+
+/* Completes the file that systole_device_options.record_path asked for and gives it its
+ * name; without this call, or when the process ends before, there is no file. Recording
+ * stops here. *runs: runs in it. *cut: 1 when it reached its limit before the last of
+ * them. SYSTOLE_ERR_ARGUMENT: nothing was to be recorded, or it is saved already;
+ * SYSTOLE_ERR_IO, SYSTOLE_ERR_HOST_MEMORY (the disk is full): nothing was written. */
+SYSTOLE_API systole_status systole_device_save_recording(systole_device *device,
+                                                         uint64_t *runs, int *cut);
+
+/* What a replay found. Addresses are those of the recording. */
+typedef struct systole_replay_report {
+  char recorded_on[64];             /* the device's name then */
+  int cut;                          /* 1: the recording had reached its limit */
+  uint64_t runs;                    /* repeated */
+  uint64_t bytes;                   /* results compared */
+  uint64_t cycles, recorded_cycles; /* sums over the runs whose counters were recorded */
+  int differs;                      /* 1: what follows tells of the first difference */
+  uint64_t run;                     /* counted from 1; 0: before the first */
+  systole_port port;
+  int is_memory;             /* 1: a byte of memory; 0: how the run ended */
+  uint64_t address, offset;  /* of the first wrong byte, and in its buffer */
+  int expected, found;       /* its values */
+  uint64_t wrong_bytes;      /* in that transfer */
+  char sentence[768];        /* all of it in words */
+  int can_draw;              /* 1: the device has signals */
+  uint64_t wave_first_cycle; /* window of the waveform in that run */
+  uint64_t wave_cycles;      /* 0: no waveform was written */
+  char wave_story[512];      /* why not, when one was asked for and could not be */
+} systole_replay_report;
+
+/* Repeats the recording at `path` on device `name`, as far as the first difference.
+ * Memory preset, stalls and memory size are the recorded ones unless `options` says
+ * otherwise; with a trace_path and a difference, the run is repeated once more and the
+ * waveform around the difference is written there. options, progress may be NULL.
+ * SYSTOLE_OK also when results differ: report->differs. SYSTOLE_ERR_ARGUMENT: no
+ * recording, a damaged one, or one of another geometry; SYSTOLE_ERR_IO: it cannot be
+ * read. */
+SYSTOLE_API systole_status systole_replay(systole_replay_report *report, const char *path,
+                                          const char *name,
+                                          const systole_device_options *options,
+                                          systole_progress progress, void *user);
 
 #ifdef __cplusplus
 }
