@@ -12,7 +12,8 @@ module systole_ledger_proof (
 );
   localparam int Waits = 5;
   localparam int Bits = 2;
-  logic [64*systole_pkg::Counters-1:0] counters;
+  logic [64*systole_pkg::CounterInstructions-1:0] counters;
+  logic [63:0] unused_instructions;
   logic run_q;       // a run is on
   logic shown_q;     // counters are those of a finished run
   logic ending_q;
@@ -44,7 +45,7 @@ module systole_ledger_proof (
       .clk_i, .start_i, .run_i(run_q), .active_i(active_i && run_q), .where_i,
       .zero_valid_i(1'b0), .zero_macs_i('0), .ub_read_i(1'b0), .ub_write_i(1'b0),
       .weight_i(1'b0), .acc_read_i(1'b0), .gmem0_read_i(1'b0), .gmem0_write_i(1'b0),
-      .gmem1_read_i(1'b0), .instruction_i(1'b0), .counters_o(counters));
+      .gmem1_read_i(1'b0), .instruction_i(1'b0), .counters_o(counters), .instructions_o(unused_instructions));
 
   (* hierconn *) wire [63:0] \u_ledger.cycles_q ;
   (* hierconn *) wire [63:0] \u_ledger.startup_q ;

@@ -1,4 +1,4 @@
-// Systole: the accelerator as a Vitis RTL kernel. Pins and their register slices only.
+// Systole: the accelerator as a Vitis RTL kernel. Pins and registers only.
 //
 // s_axi_control: AXI4-Lite, ap_ctrl_hs (registers in hw/README.md). m_axi_gmem0: activations and
 // results. m_axi_gmem1: program, weights, column parameters (reads only).
@@ -78,7 +78,6 @@ module systole #(
 );
   localparam logic [2:0] BeatSize = 3'($clog2(AxiBytes));
   localparam logic [1:0] Incr = 2'b01;
-  localparam int SliceBits = 8 * AxiBytes + 3;
 
   assign m_axi_gmem0_awsize  = BeatSize;
   assign m_axi_gmem0_arsize  = BeatSize;
@@ -97,13 +96,19 @@ module systole #(
   logic [31:0] instructions;
   logic [7:0]  error_code, error_unit;
   logic [31:0] error_index, error_detail;
-  logic [64*systole_pkg::Counters-1:0] counters;
+  logic [64*systole_pkg::CounterInstructions-1:0] counters;
+  logic [63:0] dispatched;
+  logic        control_wake, control_clk;
+
+  systole_clock_gate #(.Gate(ClockGates)) u_control_clk (
+    .clk_i(ap_clk), .clk_o(control_clk), .enable_i(control_wake),
+    .pin_i(s_axi_control_awvalid || s_axi_control_wvalid || s_axi_control_arvalid));
 
   systole_control #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
     .FlatArray(FlatArray), .Watchdog(Watchdog), .Features(0)
   ) u_control (
-    .clk_i(ap_clk), .rst_ni(rst_nq),
+    .clk_i(control_clk), .rst_ni(rst_nq),
     .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready), .aw_addr_i(s_axi_control_awaddr),
     .w_valid_i(s_axi_control_wvalid), .w_ready_o(s_axi_control_wready), .w_data_i(s_axi_control_wdata), .w_strb_i(s_axi_control_wstrb),
     .b_valid_o(s_axi_control_bvalid), .b_ready_i(s_axi_control_bready), .b_resp_o(s_axi_control_bresp),
@@ -113,20 +118,7 @@ module systole #(
     .start_o(start), .program_o(program_addr), .weights_o(weights_addr), .activations_o(activations_addr), .instructions_o(instructions),
     .busy_i(busy), .done_i(done),
     .error_code_i(error_code), .error_unit_i(error_unit), .error_index_i(error_index), .error_detail_i(error_detail),
-    .counters_i(counters));
-
-  logic                  r0_valid, r0_ready, r0_last, r1_valid, r1_ready, r1_last;
-  logic [8*AxiBytes-1:0] r0_data, r1_data;
-  logic [1:0]            r0_resp, r1_resp;
-
-  systole_skid #(.Width(SliceBits)) u_gmem0_r (
-    .clk_i(ap_clk), .rst_ni(rst_nq), .clear_i(1'b0),
-    .valid_i(m_axi_gmem0_rvalid), .ready_o(m_axi_gmem0_rready), .data_i({m_axi_gmem0_rresp, m_axi_gmem0_rlast, m_axi_gmem0_rdata}),
-    .valid_o(r0_valid), .ready_i(r0_ready), .data_o({r0_resp, r0_last, r0_data}));
-  systole_skid #(.Width(SliceBits)) u_gmem1_r (
-    .clk_i(ap_clk), .rst_ni(rst_nq), .clear_i(1'b0),
-    .valid_i(m_axi_gmem1_rvalid), .ready_o(m_axi_gmem1_rready), .data_i({m_axi_gmem1_rresp, m_axi_gmem1_rlast, m_axi_gmem1_rdata}),
-    .valid_o(r1_valid), .ready_i(r1_ready), .data_o({r1_resp, r1_last, r1_data}));
+    .counters_i(counters), .dispatched_i(dispatched), .wake_o(control_wake));
 
   systole_kernel #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
@@ -136,14 +128,14 @@ module systole #(
     .start_i(start), .program_i(program_addr), .weights_i(weights_addr), .activations_i(activations_addr), .instructions_i(instructions),
     .busy_o(busy), .done_o(done),
     .error_code_o(error_code), .error_unit_o(error_unit), .error_index_o(error_index), .error_detail_o(error_detail),
-    .counters_o(counters),
+    .counters_o(counters), .dispatched_o(dispatched),
     .gmem0_ar_valid_o(m_axi_gmem0_arvalid), .gmem0_ar_ready_i(m_axi_gmem0_arready), .gmem0_ar_addr_o(m_axi_gmem0_araddr), .gmem0_ar_len_o(m_axi_gmem0_arlen),
-    .gmem0_r_valid_i(r0_valid), .gmem0_r_ready_o(r0_ready), .gmem0_r_data_i(r0_data), .gmem0_r_resp_i(r0_resp), .gmem0_r_last_i(r0_last),
+    .gmem0_r_valid_i(m_axi_gmem0_rvalid), .gmem0_r_ready_o(m_axi_gmem0_rready), .gmem0_r_data_i(m_axi_gmem0_rdata), .gmem0_r_resp_i(m_axi_gmem0_rresp), .gmem0_r_last_i(m_axi_gmem0_rlast),
     .gmem0_aw_valid_o(m_axi_gmem0_awvalid), .gmem0_aw_ready_i(m_axi_gmem0_awready), .gmem0_aw_addr_o(m_axi_gmem0_awaddr), .gmem0_aw_len_o(m_axi_gmem0_awlen),
     .gmem0_w_valid_o(m_axi_gmem0_wvalid), .gmem0_w_ready_i(m_axi_gmem0_wready), .gmem0_w_data_o(m_axi_gmem0_wdata), .gmem0_w_strb_o(m_axi_gmem0_wstrb), .gmem0_w_last_o(m_axi_gmem0_wlast),
     .gmem0_b_valid_i(m_axi_gmem0_bvalid), .gmem0_b_ready_o(m_axi_gmem0_bready), .gmem0_b_resp_i(m_axi_gmem0_bresp),
     .gmem1_ar_valid_o(m_axi_gmem1_arvalid), .gmem1_ar_ready_i(m_axi_gmem1_arready), .gmem1_ar_addr_o(m_axi_gmem1_araddr), .gmem1_ar_len_o(m_axi_gmem1_arlen),
-    .gmem1_r_valid_i(r1_valid), .gmem1_r_ready_o(r1_ready), .gmem1_r_data_i(r1_data), .gmem1_r_resp_i(r1_resp), .gmem1_r_last_i(r1_last));
+    .gmem1_r_valid_i(m_axi_gmem1_rvalid), .gmem1_r_ready_o(m_axi_gmem1_rready), .gmem1_r_data_i(m_axi_gmem1_rdata), .gmem1_r_resp_i(m_axi_gmem1_rresp), .gmem1_r_last_i(m_axi_gmem1_rlast));
 endmodule
 
 `default_nettype wire

@@ -66,11 +66,13 @@ module systole_control #(
     input  logic [ 7:0] error_unit_i,
     input  logic [31:0] error_index_i,
     input  logic [31:0] error_detail_i,
-    // Counter k in bits 64 k ... 64 k + 63.
-    input  logic [64*systole_pkg::Counters-1:0] counters_i
+    // Counter k in bits 64 k ... 64 k + 63; the last one, which moves during a run, has its own port.
+    input  logic [64*systole_pkg::CounterInstructions-1:0] counters_i,
+    input  logic [63:0] dispatched_i,
+    output logic        wake_o  // this cycle changes something here, what the bus asks for apart
 );
 
-  localparam int CounterWords = 2 * systole_pkg::Counters;
+  localparam int CounterWords = 2 * systole_pkg::CounterInstructions;
   localparam int CounterWordBits = $clog2(CounterWords);
   localparam logic [9:0] FirstCounterWord = 10'(systole_pkg::RegCounters / 4);
 
@@ -84,7 +86,8 @@ module systole_control #(
     if (FlatArray < 0 || FlatArray > 1)
       $fatal(1, "systole_control: FlatArray must be 0 or 1");
   initial
-    if (systole_pkg::RegCounters + 4 * CounterWords > systole_pkg::RegSpan)
+    if (systole_pkg::RegCounters + 8 * systole_pkg::Counters > systole_pkg::RegSpan
+        || systole_pkg::CounterInstructions != systole_pkg::Counters - 1)
       $fatal(1, "systole_control: the counters do not fit into RegSpan");
 
   logic       start_q;    // wanted by the host, not yet accepted
@@ -254,6 +257,8 @@ module systole_control #(
           word(systole_pkg::RegErrorCode): r_data_o <= {16'b0, error_unit_i, error_code_i};
           word(systole_pkg::RegErrorIndex): r_data_o <= error_index_i;
           word(systole_pkg::RegErrorDetail): r_data_o <= error_detail_i;
+          word(systole_pkg::RegCounters + 8 * systole_pkg::CounterInstructions): r_data_o <= dispatched_i[31:0];
+          word(systole_pkg::RegCounters + 8 * systole_pkg::CounterInstructions + 4): r_data_o <= dispatched_i[63:32];
           default:
           if (ar_addr_i[11:2] >= FirstCounterWord
               && ar_addr_i[11:2] < FirstCounterWord + 10'(CounterWords))
@@ -264,6 +269,9 @@ module systole_control #(
       end
     end
   end
+
+  assign wake_o = !rst_ni || !aw_ready_o || !w_ready_o || !ar_ready_o || start_q
+      || start_o || done_i || interrupt_o != (enable_q && status_q != '0);
 
   `SYSTOLE_ASSERT(ARunEndsOnlyAfterItBegan, !done_i || running_q)
   `SYSTOLE_ASSERT_HOLDS(WriteAnswerHoldsUntilTaken, b_valid_o, b_ready_i, b_resp_o, 2)

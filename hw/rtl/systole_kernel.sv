@@ -5,8 +5,8 @@
 // masters finish what was accepted (no-strobe writes, reads thrown away); then done_o, as for
 // success. If the memory never answers, the kernel stays busy with ErrorMemory.
 //
-// AXI: R inputs come from register slices (systole_skid); no other input is used outside a clocked
-// process. gmem1 is shared by fetch and weights, which only ask for what they have room for.
+// AXI: R inputs go into register slices (systole_skid); no input is used outside a clocked process
+// but to wake clocks. gmem1 is shared by fetch and weights, which only ask for what they have room for.
 `include "systole_assert.svh"
 `default_nettype none
 
@@ -19,7 +19,7 @@ module systole_kernel #(
   parameter int FlatArray   = 1,     // 1: systole_core_flat, 0: systole_core_readable
   parameter int Watchdog    = 65536, // cycles
   parameter int ClockGates  = 1,     // see systole_clock_gate
-  localparam int Counters   = systole_pkg::Counters
+  localparam int Settled    = systole_pkg::CounterInstructions
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -35,7 +35,8 @@ module systole_kernel #(
   output logic [7:0]            error_unit_o,
   output logic [31:0]           error_index_o,
   output logic [31:0]           error_detail_o,
-  output logic [64*Counters-1:0] counters_o,
+  output logic [64*Settled-1:0] counters_o,   // see systole_ledger
+  output logic [63:0]           dispatched_o,
 
   output logic                  gmem0_ar_valid_o,
   input  logic                  gmem0_ar_ready_i,
@@ -95,9 +96,24 @@ module systole_kernel #(
 
   // The clocks of what stands at a memory port, and who needs them in this cycle; the gates are
   // further down.
-  logic gmem0_clk, gmem1_clk;
+  logic run_clk, gmem0_clk, gmem1_clk;
   logic fetch_wake, fetch_axi_wake, weight_wake, weight_axi_wake;
   logic dispatch_wake, load_wake, load_axi_wake, activate_wake, store_wake, store_axi_wake, ub_wake;
+
+  // ---- what comes back from the memories ---------------------------------------------------------
+  localparam int SliceBits = 8 * AxiBytes + 3;
+  logic                  r0_valid, r0_ready, r0_last, r1_valid, r1_ready, r1_last;
+  logic [8*AxiBytes-1:0] r0_data, r1_data;
+  logic [1:0]            r0_resp, r1_resp;
+
+  systole_skid #(.Width(SliceBits)) u_gmem0_r (
+    .clk_i(gmem0_clk), .rst_ni, .clear_i(1'b0),
+    .valid_i(gmem0_r_valid_i), .ready_o(gmem0_r_ready_o), .data_i({gmem0_r_resp_i, gmem0_r_last_i, gmem0_r_data_i}),
+    .valid_o(r0_valid), .ready_i(r0_ready), .data_o({r0_resp, r0_last, r0_data}));
+  systole_skid #(.Width(SliceBits)) u_gmem1_r (
+    .clk_i(gmem1_clk), .rst_ni, .clear_i(1'b0),
+    .valid_i(gmem1_r_valid_i), .ready_o(gmem1_r_ready_o), .data_i({gmem1_r_resp_i, gmem1_r_last_i, gmem1_r_data_i}),
+    .valid_o(r1_valid), .ready_i(r1_ready), .data_o({r1_resp, r1_last, r1_data}));
 
   // ---- command fetch and dispatch ------------------------------------------------------------
   logic                  fetch_req_valid, fetch_req_ready, fetch_data_valid, fetch_data_ready;
@@ -186,7 +202,7 @@ module systole_kernel #(
     .data_valid_o(load_data_valid), .data_ready_i(load_data_ready), .data_o(load_data),
     .idle_o(load_axi_idle), .error_o(load_axi_error), .error_decode_o(load_axi_decode), .error_addr_o(load_axi_addr), .wake_o(load_axi_wake), .beat_o(load_beat),
     .ar_valid_o(gmem0_ar_valid_o), .ar_ready_i(gmem0_ar_ready_i), .ar_addr_o(gmem0_ar_addr_o), .ar_len_o(gmem0_ar_len_o),
-    .r_valid_i(gmem0_r_valid_i), .r_ready_o(gmem0_r_ready_o), .r_data_i(gmem0_r_data_i), .r_resp_i(gmem0_r_resp_i), .r_last_i(gmem0_r_last_i));
+    .r_valid_i(r0_valid), .r_ready_o(r0_ready), .r_data_i(r0_data), .r_resp_i(r0_resp), .r_last_i(r0_last));
 
   // ---- weights ---------------------------------------------------------------------------------
   logic                  weight_req_valid, weight_req_ready, weight_data_valid, weight_data_ready;
@@ -244,13 +260,13 @@ module systole_kernel #(
     .c1_ar_valid_i(c1_ar_valid), .c1_ar_ready_o(c1_ar_ready), .c1_ar_addr_i(c1_ar_addr), .c1_ar_len_i(c1_ar_len),
     .c1_r_valid_o(c1_r_valid), .c1_r_ready_i(c1_r_ready), .c1_r_data_o(c1_r_data), .c1_r_resp_o(c1_r_resp), .c1_r_last_o(c1_r_last),
     .ar_valid_o(gmem1_ar_valid_o), .ar_ready_i(gmem1_ar_ready_i), .ar_addr_o(gmem1_ar_addr_o), .ar_len_o(gmem1_ar_len_o),
-    .r_valid_i(gmem1_r_valid_i), .r_ready_o(gmem1_r_ready_o), .r_data_i(gmem1_r_data_i), .r_resp_i(gmem1_r_resp_i), .r_last_i(gmem1_r_last_i));
+    .r_valid_i(r1_valid), .r_ready_o(r1_ready), .r_data_i(r1_data), .r_resp_i(r1_resp), .r_last_i(r1_last));
 
   // ---- array, core, activation -------------------------------------------------------------------
-  logic               row_valid, row_overwrite, row_switch, active, matmul_busy;
+  logic               row_valid, row_overwrite, row_switch, active;
   logic [UbBits-1:0]  row_ub;
   logic [AccBits-1:0] row_acc;
-  logic [1:0]         flight;
+  logic [1:0]         flight_next, flight_q;
   logic [2:0]         where;
   logic               matmul_ub_error, matmul_acc_error;
   logic [31:0]        matmul_detail;
@@ -261,8 +277,22 @@ module systole_kernel #(
     .accept_o(accept[Array]), .done_o(done[Array]), .give_o(give[Array]),
     .tile_ready_i(tile_ready), .tile_here_i(tile_here), .switch_o(tile_switch),
     .row_valid_o(row_valid), .row_ub_o(row_ub), .row_acc_o(row_acc), .row_overwrite_o(row_overwrite), .row_switch_o(row_switch),
-    .flight_o(flight), .active_o(active), .where_o(where),
-    .ub_error_o(matmul_ub_error), .acc_error_o(matmul_acc_error), .error_detail_o(matmul_detail), .busy_o(matmul_busy));
+    .flight_next_o(flight_next), .active_o(active), .where_o(where),
+    .ub_error_o(matmul_ub_error), .acc_error_o(matmul_acc_error), .error_detail_o(matmul_detail));
+
+  // What the units at the memories know of the array, in their clock: they run whenever they look.
+  // flight_q: rows are on their way to this half. matmuls_q: instructions begun and not yet done.
+  logic [2:0] matmuls_q;
+  logic       matmul_busy;
+  assign matmul_busy = matmuls_q != '0;
+  always_ff @(posedge gmem0_clk) begin
+    flight_q <= flight_next;
+    if (accept[Array] != done[Array]) matmuls_q <= accept[Array] ? matmuls_q + 1'b1 : matmuls_q - 1'b1;
+    if (!run_ni) begin
+      flight_q  <= '0;
+      matmuls_q <= '0;
+    end
+  end
 
   logic               acc_read;
   logic [AccBits-1:0] acc_row;
@@ -280,7 +310,7 @@ module systole_kernel #(
     .head_valid_i(head_ready[Activate]), .head_i(head[Activate]),
     .accept_o(accept[Activate]), .done_o(done[Activate]), .give_o(give[Activate]),
     .param_valid_i(param_valid), .param_bank_i(param_bank), .param_beat_i(param_beat), .param_data_i(param_data),
-    .flight_i(flight), .acc_read_o(acc_read), .acc_row_o(acc_row), .acc_rdata_i(acc_rdata),
+    .flight_i(flight_q), .acc_read_o(acc_read), .acc_row_o(acc_row), .acc_rdata_i(acc_rdata),
     .raw_valid_o(raw_valid), .raw_ready_i(raw_ready), .raw_data_o(raw_data),
     .ub_valid_o(activate_ub_valid), .ub_grant_i(activate_ub_grant), .ub_row_o(activate_ub_row), .ub_data_o(activate_ub_data),
     .ub_error_o(activate_ub_error), .acc_error_o(activate_acc_error), .error_detail_o(activate_detail), .wake_o(activate_wake), .busy_o(activate_busy));
@@ -382,7 +412,7 @@ module systole_kernel #(
   logic [Units-1:0] waiting_missing; // units whose tokens it waits for; none: it is at work
   logic [31:0] work_index_q [0:Units-1]; // instruction that the unit took last
   for (genvar u = 0; u < Units; u++) begin : g_work
-    always_ff @(posedge clk_i)
+    always_ff @(posedge gmem0_clk)
       if (accept[u]) work_index_q[u] <= head_index[u];
   end
   always_comb begin
@@ -408,7 +438,7 @@ module systole_kernel #(
     axi_code = decode ? 8'(systole_pkg::ErrorDecode) : 8'(systole_pkg::ErrorSlave);
   endfunction
 
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge run_clk) begin
     done_o        <= 1'b0;
     launch_q      <= start_i;
     pointer_error <= start_i && (program_i[5:0] | weights_i[5:0] | activations_i[5:0]) != 6'd0;
@@ -487,16 +517,20 @@ module systole_kernel #(
 
   // ---- clocks ----------------------------------------------------------------------------------
   // Array, core and ledger always run. What stands at gmem1 and what stands at gmem0 run when one
-  // of theirs has something to do, during reset, and while an error drains.
+  // of theirs has something to do, during reset, and while an error drains; what begins and ends
+  // runs, when one does.
   logic awake;
   assign awake = !run_ni || launch_q;
+  systole_clock_gate #(.Gate(ClockGates)) u_run_clk (
+    .clk_i, .clk_o(run_clk),
+    .enable_i(!rst_ni || start_i || launch_q || done_o || abort_q || dispatch_done || error), .pin_i(1'b0));
   systole_clock_gate #(.Gate(ClockGates)) u_gmem1_clk (
     .clk_i, .clk_o(gmem1_clk),
-    .enable_i(awake || fetch_wake || weight_wake || fetch_axi_wake || weight_axi_wake || gmem1_ar_valid_o));
+    .enable_i(awake || fetch_wake || weight_wake || fetch_axi_wake || weight_axi_wake || gmem1_ar_valid_o), .pin_i(gmem1_r_valid_i));
   systole_clock_gate #(.Gate(ClockGates)) u_gmem0_clk (
     .clk_i, .clk_o(gmem0_clk),
     .enable_i(awake || dispatch_wake || accept != '0 || done != '0 || token_overflow || load_wake || load_axi_wake ||
-              activate_wake || store_wake || store_axi_wake || ub_wake));
+              activate_wake || store_wake || store_axi_wake || ub_wake), .pin_i(gmem0_r_valid_i || gmem0_b_valid_i));
 
   // ---- counters --------------------------------------------------------------------------------------
   systole_ledger #(.Dim(Dim), .AxiBytes(AxiBytes)) u_ledger (
@@ -505,7 +539,7 @@ module systole_kernel #(
     .ub_read_i(ub_enable && !ub_write), .ub_write_i(ub_enable && ub_write),
     .weight_i(weight_valid), .acc_read_i(acc_read),
     .gmem0_read_i(load_beat), .gmem0_write_i(store_beat), .gmem1_read_i(fetch_beat || weight_beat),
-    .instruction_i(push), .counters_o);
+    .instruction_i(push), .counters_o, .instructions_o(dispatched_o));
 
   `SYSTOLE_ASSERT(StartOnlyWhenIdle, !start_i || !run_q)
 

@@ -4,15 +4,15 @@
 // category: active; start before the first row; then what the array's left edge waits for
 // (where_i). Cycles after a row are held back until the next row shows that they were not the
 // drain; what is held at the end is the drain.
-// counters_o shows the finished run from two cycles after run_i falls until the next run ends; the
-// number of dispatched instructions is always that of now.
+// counters_o shows the finished run from two cycles after run_i falls until the next run ends;
+// instructions_o counts while the host watches.
 `default_nettype none
 
 module systole_ledger #(
   parameter int Dim      = 16,
   parameter int AxiBytes = 16,
   localparam int ZeroBits = 2 * $clog2(Dim) + 1,
-  localparam int Counters = systole_pkg::Counters
+  localparam int Settled  = systole_pkg::CounterInstructions
 ) (
   input  logic                   clk_i,
   input  logic                   start_i,      // this cycle accepts start
@@ -29,7 +29,8 @@ module systole_ledger #(
   input  logic                   gmem0_write_i,
   input  logic                   gmem1_read_i,
   input  logic                   instruction_i,
-  output logic [64*Counters-1:0] counters_o
+  output logic [64*Settled-1:0]  counters_o,    // all but the last
+  output logic [63:0]            instructions_o // the last: CounterInstructions
 );
   localparam int Waits = 5; // categories from CounterOutputStall to CounterOther
 
@@ -56,6 +57,7 @@ module systole_ledger #(
       gmem0_reads_q  <= '0;
       gmem0_writes_q <= '0;
       gmem1_reads_q  <= '0;
+      instructions_o <= '0;
       for (int i = 0; i < Waits; i++) begin
         wait_q[i] = '0;
         held_q[i] = '0;
@@ -79,27 +81,26 @@ module systole_ledger #(
         held_q[where_i] = held_q[where_i] + 64'd1;
       end
       if (zero_valid_i) zero_macs_q <= zero_macs_q + 64'(zero_macs_i);
-      if (ub_read_i) ub_reads_q <= ub_reads_q + 64'd1;
-      if (ub_write_i) ub_writes_q <= ub_writes_q + 64'd1;
-      if (weight_i) weight_rows_q <= weight_rows_q + 64'd1;
-      if (acc_read_i) acc_reads_q <= acc_reads_q + 64'd1;
-      if (gmem0_read_i) gmem0_reads_q <= gmem0_reads_q + 64'd1;
-      if (gmem0_write_i) gmem0_writes_q <= gmem0_writes_q + 64'd1;
-      if (gmem1_read_i) gmem1_reads_q <= gmem1_reads_q + 64'd1;
+      // One question for what is rare.
+      if (ub_read_i || ub_write_i || weight_i || acc_read_i || gmem0_read_i || gmem0_write_i || gmem1_read_i || instruction_i) begin
+        if (ub_read_i) ub_reads_q <= ub_reads_q + 64'd1;
+        if (ub_write_i) ub_writes_q <= ub_writes_q + 64'd1;
+        if (weight_i) weight_rows_q <= weight_rows_q + 64'd1;
+        if (acc_read_i) acc_reads_q <= acc_reads_q + 64'd1;
+        if (gmem0_read_i) gmem0_reads_q <= gmem0_reads_q + 64'd1;
+        if (gmem0_write_i) gmem0_writes_q <= gmem0_writes_q + 64'd1;
+        if (gmem1_read_i) gmem1_reads_q <= gmem1_reads_q + 64'd1;
+        if (instruction_i) instructions_o <= instructions_o + 64'd1;
+      end
     end
   end
 
-  // The wide register moves once a run; only the instructions are counted in it, so that a host
-  // sees how far a run has come.
-  localparam int InstructionsAt = 64 * systole_pkg::CounterInstructions;
+  // The wide register moves once a run.
   logic run_q;
   always_ff @(posedge clk_i) begin
     run_q <= run_i;
-    if (start_i) counters_o[InstructionsAt +: 64] <= '0;
-    else if (run_i && instruction_i) counters_o[InstructionsAt +: 64] <= counters_o[InstructionsAt +: 64] + 64'd1;
     if (run_q && !run_i)
-      counters_o[0 +: InstructionsAt] <= {
-                     gmem1_reads_q * 64'(AxiBytes), gmem0_writes_q * 64'(AxiBytes), gmem0_reads_q * 64'(AxiBytes),
+      counters_o <= {gmem1_reads_q * 64'(AxiBytes), gmem0_writes_q * 64'(AxiBytes), gmem0_reads_q * 64'(AxiBytes),
                      acc_reads_q, weight_rows_q, ub_writes_q, active_q + ub_reads_q, zero_macs_q,
                      wait_q[4], wait_q[3], wait_q[2], wait_q[1], wait_q[0],
                      held_q[0] + held_q[1] + held_q[2] + held_q[3] + held_q[4],
@@ -107,7 +108,7 @@ module systole_ledger #(
   end
 
   initial begin
-    if (systole_pkg::Counters != 18 || systole_pkg::CounterOutputStall != 4 || systole_pkg::CounterOther != 8)
+    if (systole_pkg::Counters != 18 || systole_pkg::CounterInstructions != 17 || systole_pkg::CounterOutputStall != 4 || systole_pkg::CounterOther != 8)
       $fatal(1, "systole_ledger: the order above must be that of systole_pkg");
   end
 endmodule

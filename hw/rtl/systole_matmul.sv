@@ -11,7 +11,8 @@
 // writes a sum one cycle after it has read the old one.
 // Latency: row_valid_o one cycle after the decision (registers). All columns of a row are in the
 // accumulators Latency cycles after the decision; then the instruction's tokens are given.
-// flight_o says per half whether a row is on its way to it: the activation unit reads the other.
+// flight_next_o says per half whether a row is on its way to it in the next cycle: the activation
+// unit, which keeps it in a register of its own clock, reads the other.
 // Errors: a row beyond the unified buffer, accumulator rows beyond AccRows or across the halves
 // (detail: the row); the row is not issued.
 //
@@ -49,14 +50,13 @@ module systole_matmul #(
   output logic                 row_overwrite_o,
   output logic                 row_switch_o,
 
-  output logic [1:0]           flight_o,        // rows are on their way to this half
+  output logic [1:0]           flight_next_o,   // in the next cycle rows are on their way to this half
   output logic                 active_o,        // a row is issued in this cycle
   output logic [2:0]           where_o,         // counter index - CounterOutputStall when not active
 
   output logic                 ub_error_o,      // one cycle
   output logic                 acc_error_o,     // one cycle
-  output logic [31:0]          error_detail_o,
-  output logic                 busy_o
+  output logic [31:0]          error_detail_o
 );
   localparam int Latency     = 2 * Dim + 3;
   localparam int LatencyBits = $clog2(Latency + 1);
@@ -67,107 +67,123 @@ module systole_matmul #(
   localparam logic [2:0] WhereShift  = 3'(systole_pkg::CounterWeightShift - systole_pkg::CounterOutputStall);
   localparam logic [2:0] WhereOther  = 3'(systole_pkg::CounterOther - systole_pkg::CounterOutputStall);
 
-  // The instruction that is running.
+  // The instruction that is running. What is compared with 1 below is compared when it is written:
+  // the decision of a cycle is a handful of flags.
   logic                run_q;
   logic [UnitBits-1:0] give_q;
   logic [15:0]         rows0_q, rows1_q, red0_q, red1_q;
+  logic                rows0_one_q, rows1_one_q, red0_one_q, red1_one_q;
   logic [23:0]         stride0_q, stride1_q, red_stride0_q, red_stride1_q, red_stride2_q;
   logic [23:0]         acc_base_q;
   logic                overwrite_q;     // this reduction step overwrites
 
-  // Where it is; counts run down to 1.
+  // Where it is; counts run down to 1, and a flag says that they are there.
   logic [15:0]         i0_q, i1_q, r0_q, r1_q, r2_q;
+  logic                i0_end_q, i1_end_q, r0_end_q, r1_end_q, r2_end_q;
   logic [23:0]         ub_q;            // row that is issued next
   logic [23:0]         line_q;          // start of this turn of the inner row loop
   logic [23:0]         step0_q, step1_q, step2_q; // start of this turn of the reduction loops
-  logic [24:0]         acc_q;
+  logic [AccBits-1:0]  acc_q;
   logic                first_q;         // the next row is the first of its tile
+  logic                ub_bad_q;        // ub_q lies beyond the buffer
+  logic                acc_bad_q;       // acc_q has left its half
+  logic                again_q;         // the next row adds to the accumulator row of the cycle before
 
-  logic                ub_bad;
-  logic                acc_bad;
-  logic                again;           // adds to the accumulator row of the cycle before
   logic                issue;
-  logic                last_of_step;
+  logic                step_end;
   logic                last;
   logic                pending_full;
-  logic [23:0]         next_step0, next_step1, next_step2;
+  logic [23:0]         next_ub;
+  logic [23:0]         next_step;
 
-  assign ub_bad       = 32'(ub_q) >= UbRows;
-  assign acc_bad      = 32'(acc_q) >= AccRows || acc_q[AccBits-1] != acc_base_q[AccBits-1];
-  assign again        = row_valid_o && row_acc_o == acc_q[AccBits-1:0] && !overwrite_q;
-  assign issue        = run_q && (!first_q || tile_ready_i) && !ub_bad && !acc_bad && !pending_full && !again;
-  assign last_of_step = i0_q == 16'd1 && i1_q == 16'd1;
-  assign last         = last_of_step && r0_q == 16'd1 && r1_q == 16'd1 && r2_q == 16'd1;
-  assign accept_o     = head_ready_i && (!run_q || (issue && last));
-  assign switch_o     = issue && first_q;
-  assign active_o     = issue;
+  // Only one instruction is pushed into `pending` at a time: room at a tile's first row is room
+  // until its last one.
+  assign issue    = run_q && !ub_bad_q && !acc_bad_q && !again_q && (!first_q || (tile_ready_i && !pending_full));
+  assign step_end = i0_end_q && i1_end_q;
+  assign last     = step_end && r0_end_q && r1_end_q && r2_end_q;
+  assign accept_o = head_ready_i && (!run_q || (issue && last));
+  assign switch_o = issue && first_q;
+  assign active_o = issue;
 
-  assign next_step2 = step2_q + red_stride2_q;
-  assign next_step1 = (r1_q != 16'd1) ? step1_q + red_stride1_q : next_step2;
-  assign next_step0 = (r0_q != 16'd1) ? step0_q + red_stride0_q : next_step1;
+  function automatic logic beyond(input logic [23:0] row);
+    beyond = 32'(row) >= UbRows;
+  endfunction
 
-  always_ff @(posedge clk_i) begin
-    ub_error_o   <= 1'b0;
-    acc_error_o  <= 1'b0;
+  always_ff @(posedge clk_i) begin : p_rows
     row_valid_o  <= issue;
     row_switch_o <= switch_o;
     if (issue) begin
       row_ub_o        <= ub_q[UbBits-1:0];
-      row_acc_o       <= acc_q[AccBits-1:0];
+      row_acc_o       <= acc_q;
       row_overwrite_o <= overwrite_q;
       first_q         <= 1'b0;
-      acc_q           <= acc_q + 25'd1;
-      if (i0_q != 16'd1) begin
-        i0_q <= i0_q - 16'd1;
-        ub_q <= ub_q + stride0_q;
+      acc_q           <= acc_q + 1'b1;
+      acc_bad_q       <= acc_q[AccBits-2:0] == '1;
+      if (!i0_end_q) begin
+        i0_q     <= i0_q - 16'd1;
+        i0_end_q <= i0_q == 16'd2;
+        next_ub  = ub_q + stride0_q;
       end else begin
-        i0_q <= rows0_q;
-        if (i1_q != 16'd1) begin
-          i1_q   <= i1_q - 16'd1;
-          line_q <= line_q + stride1_q;
-          ub_q   <= line_q + stride1_q;
+        i0_q     <= rows0_q;
+        i0_end_q <= rows0_one_q;
+        if (!i1_end_q) begin
+          i1_q     <= i1_q - 16'd1;
+          i1_end_q <= i1_q == 16'd2;
+          next_ub  = line_q + stride1_q;
         end else begin
           // The next reduction step.
           i1_q        <= rows1_q;
+          i1_end_q    <= rows1_one_q;
           first_q     <= 1'b1;
           overwrite_q <= 1'b0;
-          acc_q       <= 25'(acc_base_q);
-          step0_q     <= next_step0;
-          line_q      <= next_step0;
-          ub_q        <= next_step0;
-          if (r0_q != 16'd1) begin
-            r0_q <= r0_q - 16'd1;
+          acc_q       <= acc_base_q[AccBits-1:0];
+          acc_bad_q   <= 1'b0;
+          next_step   = !r0_end_q ? step0_q + red_stride0_q :
+                        !r1_end_q ? step1_q + red_stride1_q : step2_q + red_stride2_q;
+          next_ub     = next_step;
+          step0_q     <= next_step;
+          if (!r0_end_q) begin
+            r0_q     <= r0_q - 16'd1;
+            r0_end_q <= r0_q == 16'd2;
           end else begin
-            r0_q    <= red0_q;
-            step1_q <= next_step1;
-            if (r1_q != 16'd1) begin
-              r1_q <= r1_q - 16'd1;
+            r0_q     <= red0_q;
+            r0_end_q <= red0_one_q;
+            step1_q  <= next_step;
+            if (!r1_end_q) begin
+              r1_q     <= r1_q - 16'd1;
+              r1_end_q <= r1_q == 16'd2;
             end else begin
-              r1_q    <= red1_q;
-              r2_q    <= r2_q - 16'd1;
-              step2_q <= next_step2;
+              r1_q     <= red1_q;
+              r1_end_q <= red1_one_q;
+              r2_q     <= r2_q - 16'd1;
+              r2_end_q <= r2_q == 16'd2;
+              step2_q  <= next_step;
             end
           end
         end
+        line_q <= next_ub;
       end
+      ub_q     <= next_ub;
+      ub_bad_q <= beyond(next_ub);
       if (last) run_q <= 1'b0;
     end
-    if (run_q && (ub_bad || acc_bad)) begin
-      ub_error_o     <= ub_bad;
-      acc_error_o    <= acc_bad && !ub_bad;
-      error_detail_o <= ub_bad ? 32'(ub_q) : 32'(acc_base_q);
-    end
+    // Rows of one instruction differ unless it has only one.
+    again_q <= issue && step_end && (last ? head_i[systole_pkg::MatmulAccumulateLsb] &&
+                                            head_i[systole_pkg::MatmulAccRowLsb +: AccBits] == acc_q
+                                          : rows0_one_q && rows1_one_q);
     if (accept_o) begin
       run_q         <= 1'b1;
       first_q       <= 1'b1;
       give_q        <= head_i[systole_pkg::GiveLsb +: UnitBits];
       overwrite_q   <= !head_i[systole_pkg::MatmulAccumulateLsb];
       ub_q          <= head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits];
+      ub_bad_q      <= beyond(head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits]);
       line_q        <= head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits];
       step0_q       <= head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits];
       step1_q       <= head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits];
       step2_q       <= head_i[systole_pkg::MatmulUbRowLsb +: systole_pkg::MatmulUbRowBits];
-      acc_q         <= 25'(head_i[systole_pkg::MatmulAccRowLsb +: systole_pkg::MatmulAccRowBits]);
+      acc_q         <= head_i[systole_pkg::MatmulAccRowLsb +: AccBits];
+      acc_bad_q     <= 32'(head_i[systole_pkg::MatmulAccRowLsb +: systole_pkg::MatmulAccRowBits]) >= AccRows;
       acc_base_q    <= head_i[systole_pkg::MatmulAccRowLsb +: systole_pkg::MatmulAccRowBits];
       i0_q          <= head_i[systole_pkg::MatmulRows0Lsb +: systole_pkg::MatmulRows0Bits];
       i1_q          <= head_i[systole_pkg::MatmulRows1Lsb +: systole_pkg::MatmulRows1Bits];
@@ -178,6 +194,15 @@ module systole_matmul #(
       r2_q          <= head_i[systole_pkg::MatmulRed2Lsb +: systole_pkg::MatmulRed2Bits];
       red0_q        <= head_i[systole_pkg::MatmulRed0Lsb +: systole_pkg::MatmulRed0Bits];
       red1_q        <= head_i[systole_pkg::MatmulRed1Lsb +: systole_pkg::MatmulRed1Bits];
+      i0_end_q      <= head_i[systole_pkg::MatmulRows0Lsb +: systole_pkg::MatmulRows0Bits] == 16'd1;
+      i1_end_q      <= head_i[systole_pkg::MatmulRows1Lsb +: systole_pkg::MatmulRows1Bits] == 16'd1;
+      rows0_one_q   <= head_i[systole_pkg::MatmulRows0Lsb +: systole_pkg::MatmulRows0Bits] == 16'd1;
+      rows1_one_q   <= head_i[systole_pkg::MatmulRows1Lsb +: systole_pkg::MatmulRows1Bits] == 16'd1;
+      r0_end_q      <= head_i[systole_pkg::MatmulRed0Lsb +: systole_pkg::MatmulRed0Bits] == 16'd1;
+      r1_end_q      <= head_i[systole_pkg::MatmulRed1Lsb +: systole_pkg::MatmulRed1Bits] == 16'd1;
+      r2_end_q      <= head_i[systole_pkg::MatmulRed2Lsb +: systole_pkg::MatmulRed2Bits] == 16'd1;
+      red0_one_q    <= head_i[systole_pkg::MatmulRed0Lsb +: systole_pkg::MatmulRed0Bits] == 16'd1;
+      red1_one_q    <= head_i[systole_pkg::MatmulRed1Lsb +: systole_pkg::MatmulRed1Bits] == 16'd1;
       stride0_q     <= head_i[systole_pkg::MatmulRowStride0Lsb +: systole_pkg::MatmulRowStride0Bits];
       stride1_q     <= head_i[systole_pkg::MatmulRowStride1Lsb +: systole_pkg::MatmulRowStride1Bits];
       red_stride0_q <= head_i[systole_pkg::MatmulRedStride0Lsb +: systole_pkg::MatmulRedStride0Bits];
@@ -186,21 +211,32 @@ module systole_matmul #(
     end
     if (!rst_ni) begin
       run_q        <= 1'b0;
+      again_q      <= 1'b0;
       row_valid_o  <= 1'b0;
       row_switch_o <= 1'b0;
-      ub_error_o   <= 1'b0;
-      acc_error_o  <= 1'b0;
     end
   end
 
+  always_ff @(posedge clk_i) begin
+    ub_error_o  <= rst_ni && run_q && ub_bad_q;
+    acc_error_o <= rst_ni && run_q && acc_bad_q && !ub_bad_q;
+    if (run_q && (ub_bad_q || acc_bad_q)) error_detail_o <= ub_bad_q ? 32'(ub_q) : 32'(acc_base_q);
+  end
+
   // ---- rows in flight ----------------------------------------------------------------------
-  logic [LatencyBits-1:0] flight_q [0:1]; // cycles until the half's last row has landed
-  assign flight_o = {flight_q[1] != '0, flight_q[0] != '0};
-  for (genvar h = 0; h < 2; h++) begin : g_half
-    always_ff @(posedge clk_i) begin
-      if (issue && acc_q[AccBits-1] == 1'(h)) flight_q[h] <= LatencyBits'(Latency);
-      else if (flight_q[h] != '0) flight_q[h] <= flight_q[h] - 1'b1;
-      if (!rst_ni) flight_q[h] <= '0;
+  // Cycles until the half's last row has landed.
+  logic [LatencyBits-1:0] flight0_q, flight1_q;
+  logic                   half;
+  assign half = acc_q[AccBits-1];
+  assign flight_next_o = {(issue && half) || flight1_q > LatencyBits'(1), (issue && !half) || flight0_q > LatencyBits'(1)};
+  always_ff @(posedge clk_i) begin
+    if (issue && !half) flight0_q <= LatencyBits'(Latency);
+    else if (flight0_q != '0) flight0_q <= flight0_q - 1'b1;
+    if (issue && half) flight1_q <= LatencyBits'(Latency);
+    else if (flight1_q != '0) flight1_q <= flight1_q - 1'b1;
+    if (!rst_ni) begin
+      flight0_q <= '0;
+      flight1_q <= '0;
     end
   end
 
@@ -234,7 +270,7 @@ module systole_matmul #(
     where_o = WhereOther;
     if (run_q) begin
       if (first_q && !tile_ready_i) where_o = tile_here_i ? WhereShift : WhereWeight;
-      else if (again) where_o = WhereOutput;
+      else if (again_q) where_o = WhereOutput;
     end else if (head_valid_i) begin
       if (head_missing_i[systole_pkg::UnitActivate]) where_o = WhereOutput;
       else if (head_missing_i != '0) where_o = WhereInput;
@@ -243,10 +279,8 @@ module systole_matmul #(
     end
   end
 
-  assign busy_o = run_q || flight_o != 2'b00 || !pending_empty || done_o;
-
   `SYSTOLE_ASSERT(RowsOnlyOfARunningInstruction, !issue || run_q)
-  `SYSTOLE_ASSERT(NoRowIsAddedToTwiceRunning, !issue || overwrite_q || !row_valid_o || row_acc_o != acc_q[AccBits-1:0])
+  `SYSTOLE_ASSERT(NoRowIsAddedToTwiceRunning, !issue || overwrite_q || !row_valid_o || row_acc_o != acc_q)
 
   initial begin
     if (2**UbBits != UbRows) $fatal(1, "systole_matmul: UbRows must be a power of two");

@@ -59,7 +59,7 @@ module systole_store #(
   output logic [31:0]           index_o,       // instruction that is being sent (for error reports)
   output logic [31:0]           answer_index_o,// instruction whose responses are awaited
   output logic                  owed_o,        // bursts are complete and not yet answered
-  output logic                  wake_o,        // this cycle changes something here, or a response may come
+  output logic                  wake_o,        // this cycle changes something here
   output logic                  busy_o
 );
   localparam int AxiShift = $clog2(AxiBytes);
@@ -373,9 +373,9 @@ module systole_store #(
   assign index_o        = index_q;
   assign answer_index_o = answers_empty ? beat_index_q : answer_index;
   assign owed_o         = ended_q != answered_q;
-  // A raw STORE waits here long before its rows come; responses may come while any are owed.
+  // A raw STORE waits here long before its rows come, and then for responses: those wake the clock.
   assign wake_o = accept_o || step || (job_valid && !run_q) || ub_valid_o || ub_data_valid_i || take_row ||
-                  row_valid_q || data_valid_o || owed_o || pending_pop || done_o || burst_end_i || response_i ||
+                  row_valid_q || data_valid_o || pending_pop || done_o || burst_end_i || response_i ||
                   (reading_q && out_of_range) || range_error_o || align_error_o;
   assign busy_o = ask_q || job_valid || row_valid_q || data_valid_o || !pending_empty || done_o;
 

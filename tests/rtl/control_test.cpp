@@ -24,6 +24,7 @@ class Fixture {
     bench->error_code_i = bench->error_unit_i = 0;
     bench->error_index_i = bench->error_detail_i = 0;
     std::memset(&bench->counters_i, 0, sizeof bench->counters_i);
+    bench->dispatched_i = 0;
     bench.Reset();
   }
 
@@ -107,7 +108,11 @@ class Fixture {
   }
 
   void SetCounter(unsigned index, uint64_t value) {
-    std::memcpy(reinterpret_cast<uint8_t *>(&bench->counters_i) + 8 * index, &value, 8);
+    if (index == SYSTOLE_COUNTER_INSTRUCTIONS) {
+      bench->dispatched_i = value;
+    } else {
+      std::memcpy(reinterpret_cast<uint8_t *>(&bench->counters_i) + 8 * index, &value, 8);
+    }
   }
 
   Bench<Vcontrol> bench;
