@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advise.h"
 #include "check.h"
 #include "fleet.h"
 #include "measure.h"
@@ -197,6 +198,7 @@ typedef struct comparison {
   systole_result *results; /* [item][device] */
   run *runs;               /* likewise */
   overall_bar overall;
+  const systole_device_options *options;
   int wrong; /* a story of a wrong result is stored */
 } comparison;
 
@@ -263,8 +265,11 @@ static int run_all(comparison *all, void *c) {
   for (size_t i = 0; i < items && code == 0; i++) {
     for (size_t d = 0; d < devices; d++) {
       const size_t at = i * devices + d;
-      systole_summarise(&all->results[at], &all->fleet->stations[d],
-                        &all->workload->items[i].job, &all->runs[at].samples);
+      const systole_job *job = &all->workload->items[i].job;
+      systole_summarise(&all->results[at], &all->fleet->stations[d], job,
+                        &all->runs[at].samples);
+      systole_advise_product(&all->results[at], job, all->options,
+                             job->epilogue == NULL && all->workload->has_seed);
     }
   }
   return code;
@@ -323,6 +328,18 @@ static void show_table(const comparison *all) {
              r->mismatches > 0 ? systole_text_bad() : "",
              r->mismatches > 0 ? "  WRONG" : "", systole_text_plain());
     }
+  }
+}
+
+/* What holds each simulated run back, a line each. */
+static void show_reasons(const comparison *all) {
+  int shown = 0;
+  for (size_t i = 0; i < all->workload->count * all->fleet->count; i++) {
+    const systole_result *r = &all->results[i];
+    if (r->explanation.limit[0] == '\0') continue;
+    if (shown++ == 0) printf("\n  why, and what would change it (forecast)\n");
+    printf("  %s%-22s %-10s%s %s\n", systole_text_dim(), r->label, r->device,
+           systole_text_plain(), r->explanation.sentence);
   }
 }
 
@@ -414,7 +431,8 @@ int systole_main_compare(int argc, char **argv) {
   systole_folder *folder = NULL;
   systole_device *reference = NULL;
   systole_fleet *devices = calloc(1, sizeof *devices);
-  comparison all = {.workload = &workload, .fleet = devices};
+  comparison all = {
+      .workload = &workload, .fleet = devices, .options = &arguments.common.device};
   const char *warning = NULL;
   char note[sizeof((systole_report *)0)->note] = "";
   size_t runs = 0;
@@ -487,6 +505,7 @@ int systole_main_compare(int argc, char **argv) {
     code = show_json(&all, arguments.out, warning);
   } else {
     show_table(&all);
+    show_reasons(&all);
     char waited[SystoleText];
     printf("\n  %zu runs in %s; open %s/report.html\n", runs,
            systole_text_seconds(waited, systole_wall_seconds() - started), arguments.out);

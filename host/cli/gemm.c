@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advise.h"
 #include "measure.h"
 #include "npy.h"
 #include "number.h"
@@ -24,10 +25,11 @@ typedef struct gemm_arguments {
   const char *out;
   systole_operands_request operands;
   int no_check;
+  int int8;
   int repeat; /* 0: chosen by the device */
 } gemm_arguments;
 
-enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat };
+enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat, KeyInt8 };
 
 static const struct argp_option options[] = {
     {"device", 'd', "NAME", 0,
@@ -38,6 +40,10 @@ static const struct argp_option options[] = {
     {"a", KeyA, "A.npy", 0, "Left operand, int8 or uint8; without it, random", 3},
     {"b", KeyB, "B.npy", 0, "Right operand, likewise", 3},
     {"out", KeyOut, "C.npy", 0, "Writes the product (int32)", 3},
+    {"int8", KeyInt8, NULL, 0,
+     "Results as int8: sums are divided by a power of two that suits random operands of "
+     "this K, rounded half to even, clamped",
+     3},
     {"seed", KeySeed, "SEED", 0, "Seed of random operands (default 1)", 3},
     {"no-check", KeyNoCheck, NULL, 0, "Does not compare the result with the CPU's", 4},
     {"repeat", KeyRepeat, "COUNT", 0,
@@ -78,6 +84,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KeySeed:
       code = systole_parse_u64(&arguments->operands.seed, text, "--seed");
       break;
+    case KeyInt8:
+      arguments->int8 = 1;
+      break;
     case KeyNoCheck:
       arguments->no_check = 1;
       break;
@@ -113,21 +122,38 @@ static const struct argp parser = {
     .children = children};
 
 static int run(systole_samples *samples, const systole_station *station,
-               const systole_job *job, int32_t *c, int repeat) {
+               const systole_job *job, void *c, int repeat) {
   if (repeat == 0 && !systole_station_varies(station)) repeat = 1;
   if (repeat == 1 && !systole_station_varies(station)) {
     return systole_measure_once(samples, station, job, c);
   }
   systole_weights *weights = NULL;
-  int code =
-      systole_story_of(systole_weights_prepare(&weights, station->device, job->n, job->k,
-                                               job->b, job->n > 0 ? job->n : 1, NULL),
-                       "%s cannot take B", systole_device_name(station->device));
+  int code = systole_story_of(
+      systole_weights_prepare(&weights, station->device, job->n, job->k, job->b,
+                              job->n > 0 ? job->n : 1, job->epilogue),
+      "%s cannot take B", systole_device_name(station->device));
   if (code == 0 && systole_station_varies(station))
     code = systole_warm_up(weights, job, c);
   if (code == 0) code = systole_measure_prepared(samples, weights, job, c, repeat, 1.0);
   systole_weights_free(weights);
   return code;
+}
+
+/* The epilogue of --int8. Sums of K products of random int8 spread by 73.9^2 sqrt(K); a
+ * division by 2^(7 + log2(K) / 2) leaves about 43 of it, so that few are clamped. */
+static int make_int8(systole_epilogue *out, int64_t n, int64_t k) {
+  int shift = 7;
+  for (int64_t depth = k; depth >= 4; depth /= 4) shift++;
+  int32_t *multiplier = malloc(((size_t)n + 1) * sizeof *multiplier);
+  uint8_t *shifts = malloc((size_t)n + 1);
+  out->multiplier = multiplier;
+  out->shift = shifts;
+  if (multiplier == NULL || shifts == NULL) {
+    return systole_story_errno(ENOMEM, "cannot hold the scales");
+  }
+  for (int64_t j = 0; j < n; j++) multiplier[j] = 1;
+  memset(shifts, shift, (size_t)n + 1);
+  return 0;
 }
 
 int systole_main_gemm(int argc, char **argv) {
@@ -145,11 +171,22 @@ int systole_main_gemm(int argc, char **argv) {
   systole_mismatch mismatch = {0};
   systole_bar bar;
   char title[96];
-  int32_t *c = NULL;
+  void *c = NULL;
+  systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
   cJSON *object = NULL;
 
   /* Everything that can be refused is refused before the long work begins. */
   if ((code = systole_operands_get(&operands, &arguments.operands)) != 0) goto done;
+  if (arguments.int8 && (operands.a_moved || operands.b_moved)) {
+    code = systole_story(
+        SYSTOLE_EXIT_USAGE,
+        "--int8 takes int8 operands; %s holds uint8, whose correction "
+        "needs int32 results",
+        operands.a_moved ? arguments.operands.a_path : arguments.operands.b_path);
+    goto done;
+  }
+  if (arguments.int8 && (code = make_int8(&epilogue, operands.n, operands.k)) != 0)
+    goto done;
   if (arguments.out != NULL &&
       (code = systole_output_open(&output, arguments.out)) != 0) {
     goto done;
@@ -158,14 +195,14 @@ int systole_main_gemm(int argc, char **argv) {
                                    &arguments.common.device)) != 0) {
     goto done;
   }
-  c = calloc((size_t)operands.m * (size_t)operands.n + 1, sizeof *c);
+  c = calloc((size_t)operands.m * (size_t)operands.n + 1, sizeof(int32_t));
   if (c == NULL) {
     code = systole_story_errno(ENOMEM, "cannot hold the result");
     goto done;
   }
 
   const systole_job job = {operands.m, operands.n, operands.k,
-                           operands.a, operands.b, NULL};
+                           operands.a, operands.b, arguments.int8 ? &epilogue : NULL};
   snprintf(title, sizeof title, "%s", arguments.device);
   systole_bar_start(&bar, title);
   systole_device_set_progress(station.device, systole_bar_update, &bar);
@@ -178,7 +215,7 @@ int systole_main_gemm(int argc, char **argv) {
   result.has_seed = operands.random;
   result.seed = arguments.operands.seed;
   if (!arguments.no_check) {
-    code = systole_verify_raw(&result, &mismatch, arguments.device, &job, c);
+    code = systole_verify(&result, &mismatch, arguments.device, &job, c);
     if (code != 0) goto done;
   }
   if (systole_interrupted()) {
@@ -186,13 +223,16 @@ int systole_main_gemm(int argc, char **argv) {
     goto done;
   }
   if (output != NULL && result.mismatches == 0) {
-    if ((code = systole_operands_correct(c, &operands)) != 0) goto done;
-    const systole_matrix matrix = {SYSTOLE_TYPE_S32, operands.m, operands.n, c};
+    if (!arguments.int8 && (code = systole_operands_correct(c, &operands)) != 0)
+      goto done;
+    const systole_matrix matrix = {arguments.int8 ? SYSTOLE_TYPE_S8 : SYSTOLE_TYPE_S32,
+                                   operands.m, operands.n, c};
     systole_npy_write(systole_output_file(output), &matrix);
     code = systole_output_commit(output);
     output = NULL;
     if (code != 0) goto done;
   }
+  systole_advise_product(&result, &job, &arguments.common.device, operands.random);
   if (arguments.common.json) {
     object = systole_result_json(&result);
     code = systole_show_json(object);
@@ -207,6 +247,8 @@ int systole_main_gemm(int argc, char **argv) {
 done:
   cJSON_Delete(object);
   free(c);
+  free((void *)epilogue.multiplier);
+  free((void *)epilogue.shift);
   systole_samples_free(&samples);
   code = systole_station_finish(&station, code, arguments.common.json);
   systole_output_discard(output);

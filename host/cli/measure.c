@@ -170,6 +170,7 @@ void systole_summarise(systole_result *result, const systole_station *station,
   result->n = job->n;
   result->k = job->k;
   result->geometry = station->geometry;
+  result->int8_results = systole_job_is_s8(job);
   result->threads = station->threads;
   result->peak_gops = station->peak_gops;
   result->peak_kind =

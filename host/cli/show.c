@@ -138,6 +138,35 @@ void systole_show_result(const systole_result *result) {
   }
   printf("\n");
   if (stats->has_cycles) show_ledger(stats);
+  systole_show_explanation(&result->explanation);
+}
+
+/* `text` in lines of about `width` columns, each after `indent`. */
+static void show_wrapped(const char *text, const char *indent, int width) {
+  int column = 0;
+  while (*text != '\0') {
+    const int length = (int)strcspn(text, " ");
+    if (column > 0 && column + 1 + length > width) column = 0, printf("\n");
+    column += printf("%s%.*s", column == 0 ? indent : " ", length, text);
+    text += length;
+    while (*text == ' ') text++;
+  }
+  printf("\n");
+}
+
+void systole_show_explanation(const systole_explanation *e) {
+  if (e->limit[0] == '\0') return;
+  printf("\n  why\n");
+  show_wrapped(e->sentence, "    ", 88);
+  for (int i = 0; i < e->count; i++) {
+    const systole_advice *a = &e->advice[i];
+    char gops[SystoleText];
+    printf("%s  %-34s %5.1f %%  %8s GOP/s%s  %s\n",
+           i == 0 ? "\n  try (forecast)\n  " : "  ", a->say, 100 * a->utilisation,
+           systole_text_figure(gops, a->gops), systole_text_dim(),
+           a->hardware ? "needs another build of the hardware" : a->command);
+    printf("%s", systole_text_plain());
+  }
 }
 
 int systole_show_json(cJSON *object) {

@@ -51,6 +51,58 @@ done:
   return code;
 }
 
+/* int8 results against the CPU's int32 ones, themselves checked, and the epilogue written
+ * out. */
+static int verify_s8(systole_result *result, systole_mismatch *mismatch,
+                     const systole_job *job, const int8_t *c) {
+  const systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+  const size_t count = (size_t)job->m * (size_t)job->n;
+  const int64_t lda = job->k > 0 ? job->k : 1, ldb = job->n > 0 ? job->n : 1;
+  systole_device *cpu = NULL;
+  const char *method = NULL;
+  int32_t *raw = malloc(count * sizeof *raw + 1);
+  int8_t *expected = malloc(count + 1);
+  int code = 0;
+  memset(mismatch, 0, sizeof *mismatch);
+  if (raw == NULL || expected == NULL) {
+    code = systole_story_errno(ENOMEM, "cannot check the result");
+    goto done;
+  }
+  if ((code = systole_open(&cpu, "cpu", &options)) != 0) goto done;
+  code = systole_story_of(systole_gemm_s8(cpu, job->m, job->n, job->k, job->a, lda,
+                                          job->b, ldb, raw, ldb, NULL),
+                          "the CPU reference failed");
+  if (code != 0) goto done;
+  const systole_status status = systole_check_product(mismatch, &method, raw, job->a,
+                                                      job->b, job->m, job->n, job->k);
+  if (status == SYSTOLE_ERR_INTERRUPTED) {
+    code = systole_interrupted_story();
+  } else if (status != SYSTOLE_OK) {
+    code = systole_story_errno(ENOMEM, "cannot check the result");
+  }
+  if (code != 0) goto done;
+  if (mismatch->count > 0)
+    systole_plain_product(raw, job->a, job->b, job->m, job->n, job->k);
+  memset(mismatch, 0, sizeof *mismatch);
+  systole_plain_epilogue(expected, raw, job->m, job->n, job->epilogue);
+  systole_compare_s8(mismatch, c, expected, job->m, job->n);
+  result->checked_by = strncmp(result->device, "cpu", 3) == 0 ? method : "cpu";
+  result->checked = 1;
+  result->mismatches = mismatch->count;
+
+done:
+  free(raw);
+  free(expected);
+  systole_device_close(cpu);
+  return code;
+}
+
+int systole_verify(systole_result *result, systole_mismatch *mismatch, const char *device,
+                   const systole_job *job, const void *c) {
+  return systole_job_is_s8(job) ? verify_s8(result, mismatch, job, c)
+                                : systole_verify_raw(result, mismatch, device, job, c);
+}
+
 int systole_wrong_story(const systole_result *result, const systole_mismatch *mismatch,
                         const systole_job *job) {
   char seed[48] = "operands from files";

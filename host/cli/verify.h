@@ -11,6 +11,10 @@
 int systole_verify_raw(systole_result *result, systole_mismatch *mismatch,
                        const char *device, const systole_job *job, const int32_t *c);
 
+/* The same for raw or int8 results, as the job says. */
+int systole_verify(systole_result *result, systole_mismatch *mismatch, const char *device,
+                   const systole_job *job, const void *c);
+
 /* Stores the sentence for wrong results; returns SYSTOLE_EXIT_WRONG. seed may be NULL. */
 int systole_wrong_story(const systole_result *result, const systole_mismatch *mismatch,
                         const systole_job *job);

@@ -426,14 +426,15 @@ static void do_weights(forecaster *f, int64_t now) {
           beats = SYSTOLE_PARAM_BYTES * f->dim / f->axi;
   if (!f->params) {
     rows = min64(f->rows_left, piece_rows(f));
-    beats = rows * f->dim / f->axi;
+    /* Several ports bring one beat each in a cycle. */
+    beats = systole_ceil_div(rows * f->dim / f->axi, max64(1, f->geometry->weight_ports));
     hold = max64(1, f->axi / f->dim);
   }
   first = ask_weights(f, now, f->weights_from, beats, hold, &last);
   f->piece_end[f->pieces++ % kRing] = last;
   for (int64_t end = f->rows_here / f->dim * f->dim + f->dim; end <= f->rows_here + rows;
        end += f->dim) {
-    int64_t beat = ((end - f->rows_here) * f->dim + f->axi - 1) / f->axi - 1;
+    int64_t beat = systole_ceil_div((end - f->rows_here) * beats, rows) - 1;
     f->tile_here[f->tiles_here++ % kTileRing] =
         beat_at(first, last, beats, beat) + kTileHere + (hold - 1);
   }

@@ -341,6 +341,43 @@ static void put_results(FILE *file, const systole_report *report) {
   fputs("</tbody></table></div></section>\n", file);
 }
 
+/* The reason and the advice, product by product. */
+static void put_reasons(FILE *file, const systole_report *report) {
+  const char *previous = NULL;
+  fputs(
+      "<section class=\"long\"><h2>Why below the peak, and what would change "
+      "it</h2><p>The "
+      "reason is read off the ledger. What would change it was planned and forecast as "
+      "if it "
+      "ran; forecasts are within 5 % of the simulation.</p><div class=\"scroll\"><table>"
+      "<thead><tr><th>product</th><th class=\"text\">device</th><th>utilisation</th><th "
+      "class=\"text\">why</th></tr></thead>",
+      file);
+  for (size_t i = 0; i < report->result_count; i++) {
+    const systole_result *r = &report->results[i];
+    const systole_explanation *e = &r->explanation;
+    if (e->limit[0] == '\0') continue;
+    open_row(file, report, i, &previous);
+    fprintf(file, "<td>%.1f %%</td><td class=\"wrap\">", 100 * r->stats.utilisation);
+    put(file, e->sentence);
+    for (int a = 0; a < e->count; a++) {
+      if (e->advice[a].command[0] == '\0') continue;
+      fprintf(file, "<br>%.1f %%: <code>", 100 * e->advice[a].utilisation);
+      put(file, e->advice[a].command);
+      fputs("</code>", file);
+    }
+    fputs("</td></tr>", file);
+  }
+  fputs("</tbody></table></div></section>\n", file);
+}
+
+static int has_reasons(const systole_report *report) {
+  for (size_t i = 0; i < report->result_count; i++) {
+    if (report->results[i].explanation.limit[0] != '\0') return 1;
+  }
+  return 0;
+}
+
 static int has_power(const systole_report *report) {
   for (size_t i = 0; i < report->result_count; i++) {
     if (report->results[i].stats.power_w.kind != SYSTOLE_KIND_UNKNOWN) return 1;
@@ -479,6 +516,7 @@ void systole_report_html(FILE *file, const systole_report *report, const char *f
     if (figure == &systole_figure_ledger && has_ledger(report)) put_ledger_help(file);
   }
   put_results(file, report);
+  if (has_reasons(report)) put_reasons(file, report);
   if (has_power(report)) put_powers(file, report);
   if (has_ledger(report)) put_cycles(file, report);
   put_origin(file, report);

@@ -179,6 +179,44 @@ static int add_conv(cJSON *object, const systole_result *result) {
   return good;
 }
 
+static int add_advice(cJSON *array, const systole_advice *advice) {
+  const systole_setup *s = &advice->setup;
+  cJSON *entry = cJSON_CreateObject();
+  int good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
+             add_text(entry, "what", advice->what) &&
+             add_text(entry, "say", advice->say) &&
+             cJSON_AddBoolToObject(entry, "hardware", advice->hardware) != NULL;
+  if (good && !advice->hardware) good = add_text(entry, "device", s->device);
+  good = good && systole_json_u64(entry, "m", (uint64_t)s->m) &&
+         systole_json_u64(entry, "n", (uint64_t)s->n) &&
+         systole_json_u64(entry, "k", (uint64_t)s->k) &&
+         cJSON_AddBoolToObject(entry, "int8", s->int8_results) != NULL &&
+         add_text(entry, "memory", s->memory);
+  if (good && advice->hardware) {
+    good = add_number(entry, "axi_bytes", s->geometry.axi_bytes) &&
+           add_number(entry, "weight_ports", s->geometry.weight_ports) &&
+           add_number(entry, "ub_rows", s->geometry.ub_rows) &&
+           add_number(entry, "acc_rows", s->geometry.acc_rows);
+  }
+  good = good && systole_json_u64(entry, "cycles", advice->cycles) &&
+         add_number(entry, "utilisation", advice->utilisation) &&
+         add_number(entry, "gops", advice->gops);
+  if (good && advice->command[0] != '\0')
+    good = add_text(entry, "command", advice->command);
+  return good;
+}
+
+/* "limit", "why" and "try": the reason, a sentence, and what was forecast to help. */
+static int add_explanation(cJSON *object, const systole_explanation *e) {
+  if (e->limit[0] == '\0') return 1;
+  cJSON *array = NULL;
+  int good = add_text(object, "limit", e->limit) &&
+             add_text(object, "why", e->sentence) &&
+             (array = cJSON_AddArrayToObject(object, "try")) != NULL;
+  for (int i = 0; good && i < e->count; i++) good = add_advice(array, &e->advice[i]);
+  return good;
+}
+
 cJSON *systole_result_json(const systole_result *result) {
   const systole_stats *stats = &result->stats;
   cJSON *object = cJSON_CreateObject();
@@ -200,7 +238,11 @@ cJSON *systole_result_json(const systole_result *result) {
   }
   if (good && result->geometry.dim > 0)
     good = add_number(object, "dim", result->geometry.dim);
+  if (good && result->int8_results) {
+    good = cJSON_AddBoolToObject(object, "int8", 1) != NULL;
+  }
   if (good && stats->has_cycles) good = add_cycles(object, result);
+  good = good && add_explanation(object, &result->explanation);
   if (good && stats->kernel != NULL) good = add_text(object, "kernel", stats->kernel);
   if (good && result->threads > 0) good = add_number(object, "threads", result->threads);
   if (good && result->peak_gops > 0) {

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stdint.h>
 
+#include "report/explain.h"
 #include "systole/systole.h"
 
 typedef struct systole_result {
@@ -29,6 +30,8 @@ typedef struct systole_result {
   double peak_gops;               /* 0: not known */
   systole_kind peak_kind;
   const char *peak_instruction; /* NULL: does not apply */
+  int int8_results;             /* 1: requantised */
+  systole_explanation explanation;
 } systole_result;
 
 /* "measured", "modelled", "published", "assumed"; NULL for UNKNOWN. */
