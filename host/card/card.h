@@ -81,5 +81,6 @@ const systole_card_ops *const *systole_card_rows(size_t *count);
 
 /* ---- rows ---- */
 extern const systole_card_ops systole_card_rtl;
+extern const systole_card_ops systole_card_model;
 
 #endif

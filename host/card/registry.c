@@ -3,6 +3,7 @@
 
 static const systole_card_ops *const rows[] = {
     &systole_card_rtl,
+    &systole_card_model,
 };
 
 const systole_card_ops *const *systole_card_rows(size_t *count) {

@@ -6,9 +6,10 @@ target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DI
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product stream shrink fault forecast)
+foreach(name product stream shrink fault forecast model)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
+  target_include_directories(cosim_${name} PRIVATE ${PROJECT_SOURCE_DIR}/sim)
   target_compile_definitions(cosim_${name} PRIVATE
     COSIM_FAILURES="${CMAKE_BINARY_DIR}/tests/failures")
   # Seconds; minutes with all sizes and SYSTOLE_TEST_LONG.

@@ -79,7 +79,7 @@ static systole_status read_geometry(const systole_card_ops *ops, systole_card *c
   }
   systole_geometry g = {0};
   uint32_t dim_log2 = value[kGeometry] & 0xFFu, axi_log2 = value[kGeometry] >> 8 & 0xFFu;
-  if (dim_log2 < 1 || dim_log2 > 8 || axi_log2 < 2 || axi_log2 > 6 ||
+  if (dim_log2 < 1 || dim_log2 > 10 || axi_log2 < 2 || axi_log2 > 6 ||
       !is_power_of_two(value[kUbRows]) || !is_power_of_two(value[kAccRows]) ||
       value[kAccRows] < 2 || value[kTiles] == 0) {
     return systole_fail(SYSTOLE_ERR_DEVICE,
