@@ -66,11 +66,13 @@ module systole_core_flat #(
 );
   logic        [7:0]  `SYSTOLE_LANES(ub, UbRows, Dim);
   logic signed [31:0] `SYSTOLE_LANES(acc, AccRows, Dim);
-  logic signed [7:0]  weight [0:1][0:Dim-1][0:Dim-1]; // [bank][column][row]: a column is contiguous
+  // [bank][column][row]: a column is contiguous. 16 bits: processors multiply pairs of 16-bit numbers
+  // and add the two products in one instruction; 8-bit weights would be widened for every row.
+  logic signed [15:0] weight [0:1][0:Dim-1][0:Dim-1];
   logic [LaneBits:0]  zeros [0:1][0:Dim-1];           // zero weights of [bank][row]
 
   logic [7:0]         act_q [0:Dim-1];     // the row read from the unified buffer
-  logic signed [15:0] act16 [0:Dim-1];     // the same, widened for 16-bit products
+  logic signed [15:0] act16 [0:Dim-1];     // the same, widened
   logic signed [31:0] psum_q [0:Dim-1];
   logic signed [31:0] acc_q [0:Dim-1];     // accumulator row read for the addition
   logic signed [31:0] sum;
@@ -84,12 +86,6 @@ module systole_core_flat #(
   logic                bank_q;             // the bank that computes; the other one is the shadow
   logic                shadow;
   logic [LaneBits-1:0] weight_row_q;       // tile row that arrives next
-
-  // 8-bit operands in 16 bits: the product fits, and 16-bit lanes are twice as many as 32-bit ones.
-  function automatic logic signed [15:0] product(input logic signed [15:0] act,
-                                                 input logic signed [7:0]  wgt);
-    product = act * 16'(wgt);
-  endfunction
 
   // The arrays are private to this process, therefore blocking assignments are safe; outputs are
   // written by non-blocking assignment only. Later stages stand first, so that each sees the
@@ -111,7 +107,7 @@ module systole_core_flat #(
       for (int unsigned c = 0; c < Dim; c++) begin
         sum = 32'sd0;
         for (int unsigned r = 0; r < Dim; r++)
-          sum = sum + 32'(product(act16[r], weight[bank_q][c][r]));
+          sum = sum + 32'(act16[r]) * 32'(weight[bank_q][c][r]);
         psum_q[c] = sum;
       end
       zero_sum = 32'd0;
@@ -143,7 +139,7 @@ module systole_core_flat #(
       shadow = row_switch_i ? bank_q : !bank_q;
       zero_row = '0;
       for (int unsigned c = 0; c < Dim; c++) begin
-        weight[shadow][c][weight_row_q] = weight_row_i[8*c +: 8];
+        weight[shadow][c][weight_row_q] = 16'($signed(weight_row_i[8*c +: 8]));
         if (weight_row_i[8*c +: 8] == 8'd0) zero_row = zero_row + 1'b1;
       end
       zeros[shadow][weight_row_q] = zero_row;

@@ -4,7 +4,7 @@
  * product as two such extensions and an int multiply. gcc does not see a narrow cast in
  * that, so a loop over the lanes of the array works on 32-bit numbers where 8 or 16 bits
  * would do. The same values as casts to int8_t and int16_t vectorise four and two times
- * as wide: 2.7 times the simulation speed of a 16 x 16 array.
+ * as wide, and as a step of a dot product where it is one.
  *
  * This header is force-included in front of the generated code (-include), after which
  * the two names below are macros. The width is always a literal there, so the cast is
@@ -19,14 +19,23 @@
 
 #include "verilated.h"
 
+/* A number of at most 16 bits, sign-extended. Of two such gcc is told that the product is
+ * signed and fits, and makes one instruction (vpmaddwd) of a dot product's step. */
+struct systole_narrow {
+  int32_t value;
+  __attribute__((always_inline)) operator IData() const {
+    return static_cast<IData>(value);
+  }
+};
+
 /* Sign-extends the low Bits bits of a clean operand to 32. */
 template <int Bits>
-static inline __attribute__((always_inline)) IData systole_extend(IData x) {
+static inline __attribute__((always_inline)) auto systole_extend(IData x) {
   static_assert(Bits >= 1 && Bits <= 32, "an IData has 1 to 32 bits");
   if constexpr (Bits == 8) {
-    return static_cast<IData>(static_cast<int32_t>(static_cast<int8_t>(x)));
+    return systole_narrow{static_cast<int8_t>(x)};
   } else if constexpr (Bits == 16) {
-    return static_cast<IData>(static_cast<int32_t>(static_cast<int16_t>(x)));
+    return systole_narrow{static_cast<int16_t>(x)};
   } else if constexpr (Bits == 32) {
     return x;
   } else {
@@ -42,7 +51,17 @@ static inline __attribute__((always_inline)) IData systole_multiply(IData a, IDa
     return static_cast<IData>(static_cast<int32_t>(static_cast<int16_t>(
         static_cast<uint16_t>(a) * static_cast<uint32_t>(static_cast<uint16_t>(b)))));
   } else {
-    return systole_extend<Bits>(a) * systole_extend<Bits>(b);
+    return static_cast<IData>(systole_extend<Bits>(a)) *
+           static_cast<IData>(systole_extend<Bits>(b));
+  }
+}
+template <int Bits>
+static inline __attribute__((always_inline)) IData systole_multiply(systole_narrow a,
+                                                                    systole_narrow b) {
+  if constexpr (Bits == 32) {
+    return static_cast<IData>(a.value * b.value);
+  } else {
+    return systole_multiply<Bits>(static_cast<IData>(a), static_cast<IData>(b));
   }
 }
 
