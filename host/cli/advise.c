@@ -10,6 +10,8 @@ typedef struct context {
   const systole_device_options *options;
   const char *device;
   int commands;
+  const systole_conv2d *conv; /* NULL: a product */
+  const char *line;
 } context;
 
 static systole_status forecast(systole_stats *out, const systole_setup *setup,
@@ -71,13 +73,76 @@ static int others(systole_setup *out, int most, void *user) {
   return found;
 }
 
+static systole_status forecast_conv(systole_stats *out, const systole_setup *setup,
+                                    void *user) {
+  const context *c = user;
+  systole_scenario scenario = SYSTOLE_SCENARIO_INIT;
+  systole_conv2d conv = *c->conv;
+  /* Only whether results are int8 matters, and of what length its arrays are does not. */
+  static const int32_t some_multiplier;
+  static const uint8_t some_shift;
+  systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
+  if (setup->int8_results &&
+      (conv.epilogue == NULL || conv.epilogue->multiplier == NULL)) {
+    if (conv.epilogue != NULL) epilogue = *conv.epilogue;
+    epilogue.multiplier = &some_multiplier;
+    epilogue.shift = &some_shift;
+    conv.epilogue = &epilogue;
+  }
+  scenario.geometry = setup->geometry;
+  scenario.memory = setup->memory;
+  scenario.clock_mhz = setup->clock_mhz;
+  conv.batch = setup->m;
+  return systole_forecast_conv2d(out, &scenario, &conv);
+}
+
+static void command_conv(char *out, size_t bytes, const systole_setup *setup,
+                         void *user) {
+  const context *c = user;
+  char batch[32] = "", memory[32] = "";
+  out[0] = '\0';
+  if (c->line == NULL) return;
+  if (setup->m != c->conv->batch)
+    snprintf(batch, sizeof batch, " --n %" PRId64, setup->m);
+  snprintf(memory, sizeof memory, " --memory %s", setup->memory);
+  const int was_s8 = c->conv->epilogue != NULL && c->conv->epilogue->multiplier != NULL;
+  snprintf(out, bytes, "systole %s%s%s%s", c->line, batch, memory,
+           setup->int8_results && !was_s8 ? " --requantise" : "");
+}
+
+void systole_advise_conv(systole_result *result, const systole_conv2d *conv,
+                         const systole_device_options *options, const char *line) {
+  context c = {.options = options, .device = result->device, .conv = conv, .line = line};
+  systole_subject subject = {
+      .int8_possible = line != NULL,
+      .batch = "batch",
+      .least_batch = 2,
+      .forecast = forecast_conv,
+      .command = command_conv,
+      .user = &c,
+  };
+  systole_setup *setup = &subject.setup;
+  if (result->geometry.dim == 0 || options->stall_seed != 0) return;
+  snprintf(setup->device, sizeof setup->device, "%s", result->device);
+  setup->geometry = result->geometry;
+  setup->memory = result->stats.memory;
+  setup->clock_mhz = result->stats.clock_mhz;
+  setup->m = conv->batch;
+  setup->n = result->n;
+  setup->k = result->k;
+  setup->int8_results = conv->epilogue != NULL && conv->epilogue->multiplier != NULL;
+  setup->bias = conv->epilogue != NULL && conv->epilogue->bias != NULL;
+  systole_explain(&result->explanation, &subject, &result->stats);
+}
+
 void systole_advise_product(systole_result *result, const systole_job *job,
                             const systole_device_options *options, int commands) {
-  context c = {options, result->device, commands};
+  context c = {.options = options, .device = result->device, .commands = commands};
   systole_subject subject = {
       .whole_tiles = commands,
       .int8_possible = commands,
       .batch = "batch",
+      .least_batch = result->geometry.dim,
       .forecast = forecast,
       .command = command,
       .others = commands ? others : NULL,

@@ -12,4 +12,9 @@
 void systole_advise_product(systole_result *result, const systole_job *job,
                             const systole_device_options *options, int commands);
 
+/* The same for the convolution of `conv`; `line` is the command as it was typed, without
+ * the program's name, to which an option is added; NULL: there is none. */
+void systole_advise_conv(systole_result *result, const systole_conv2d *conv,
+                         const systole_device_options *options, const char *line);
+
 #endif

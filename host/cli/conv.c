@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advise.h"
 #include "conv_task.h"
 #include "layers.h"
 #include "measure.h"
@@ -477,7 +478,7 @@ static int write_output(systole_output *output, const systole_conv_task *task,
   return systole_output_commit(output);
 }
 
-static int run_one(conv_arguments *a) {
+static int run_one(conv_arguments *a, const char *line) {
   systole_conv_task task = {0};
   systole_output *output = NULL;
   systole_station station = {0};
@@ -522,6 +523,7 @@ static int run_one(conv_arguments *a) {
     output = NULL;
     if (code != 0) goto done;
   }
+  systole_advise_conv(&result, &task.conv, &a->common.device, line);
   if (a->common.json) {
     object = systole_result_json(&result);
     code = systole_show_json(object);
@@ -544,16 +546,27 @@ done:
   return code;
 }
 
+/* The command as it was typed, as far as there is room. */
+static void join(char *line, size_t bytes, int argc, char **argv) {
+  size_t used = (size_t)snprintf(line, bytes, "conv");
+  for (int i = 1; i < argc && used < bytes; i++) {
+    if (strcmp(argv[i], "--json") == 0) continue;
+    used += (size_t)snprintf(line + used, bytes - used, " %s", argv[i]);
+  }
+}
+
 int systole_main_conv(int argc, char **argv) {
   const systole_conv2d initial = SYSTOLE_CONV2D_INIT;
   conv_arguments a = {.device = "rtl:16", .conv = initial, .seed = 1};
   a.conv.batch = a.conv.kernel_height = a.conv.kernel_width = 0; /* not given */
   a.conv.pool_height = a.conv.pool_width = 2;
+  char line[256];
+  join(line, sizeof line, argc, argv);
   systole_common_init(&a.common);
   int code = systole_parse(&parser, "conv", argc, argv, &a, &a.common);
   if (code == 0) code = check_arguments(&a);
   if (code != 0) return code;
-  if (a.layers == NULL) return run_one(&a);
+  if (a.layers == NULL) return run_one(&a, line);
   const systole_layers_request request = {a.layers, a.device, &a.common,
                                           a.seed,   a.repeat, a.no_check};
   return systole_layers_run(&request);

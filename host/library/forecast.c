@@ -1,6 +1,6 @@
 /* systole_forecast_gemm: the same planning and scheduling as a run, and the forecast of
  * the command stream in the place of the card. */
-#include "program/forecast.h"
+#include "library/forecast.h"
 
 #include <string.h>
 
@@ -10,8 +10,8 @@
 #include "support/error.h"
 #include "support/memory.h"
 
-/* `times` runs that cost what `one` costs. */
-static void add_runs(systole_forecast *sum, const systole_forecast *one, uint64_t times) {
+void systole_forecast_add(systole_forecast *sum, const systole_forecast *one,
+                          uint64_t times) {
   sum->cycles += times * one->cycles;
   sum->ledger.active += times * one->ledger.active;
   sum->ledger.start += times * one->ledger.start;
@@ -56,7 +56,7 @@ static systole_status forecast_run(systole_forecast *sum, const product *p, int6
     status = systole_forecast_make(&one, program->instructions, program->count, geometry,
                                    &p->memory);
   }
-  if (status == SYSTOLE_OK) add_runs(sum, &one, times);
+  if (status == SYSTOLE_OK) systole_forecast_add(sum, &one, times);
   systole_program_free(program);
   return status;
 }
@@ -88,7 +88,7 @@ static systole_status forecast_product(systole_forecast *sum, const product *p) 
   return status;
 }
 
-static systole_status check(const systole_scenario *s) {
+systole_status systole_scenario_check(const systole_scenario *s) {
   if (s->version < 1 || s->version > SYSTOLE_SCENARIO_VERSION) {
     return systole_fail(SYSTOLE_ERR_ARGUMENT,
                         "the scenario has version %u, this library knows 1 to %d: "
@@ -106,11 +106,36 @@ static systole_status check(const systole_scenario *s) {
                         "of two, ports 4 to 64 bytes and at most 2 rows",
                         dim, dim, axi, g->ub_rows, g->acc_rows, g->weight_tiles);
   }
+  return SYSTOLE_OK;
+}
+
+static systole_status check_sizes(const systole_scenario *s) {
   systole_status status = systole_check_size("M", s->m);
   if (status == SYSTOLE_OK) status = systole_check_size("N", s->n);
   if (status == SYSTOLE_OK) status = systole_check_size("K", s->k);
   if (status == SYSTOLE_OK) status = systole_check_product(s->m, s->n, s->k);
   return status;
+}
+
+void systole_forecast_fill(systole_stats *out, const systole_forecast *f,
+                           const systole_scenario *scenario, uint64_t macs) {
+  double dim = scenario->geometry.dim;
+  out->macs = macs;
+  out->has_cycles = 1;
+  out->cycles = f->cycles;
+  out->ledger = f->ledger;
+  out->clock_mhz = scenario->clock_mhz > 0.0 ? scenario->clock_mhz : 300.0;
+  out->clock_kind = SYSTOLE_KIND_ASSUMED;
+  out->gmem0_read_bytes = f->gmem0_read_bytes;
+  out->gmem0_write_bytes = f->gmem0_write_bytes;
+  out->gmem1_read_bytes = f->gmem1_read_bytes;
+  out->dram_read_bytes = f->gmem0_read_bytes + f->gmem1_read_bytes;
+  out->dram_write_bytes = f->gmem0_write_bytes;
+  out->instructions = f->instructions;
+  if (f->cycles == 0) return;
+  out->utilisation = (double)macs / (dim * dim * (double)f->cycles);
+  out->seconds = (double)f->cycles / (out->clock_mhz * 1e6);
+  out->gops = 2e-9 * (double)macs / out->seconds;
 }
 
 systole_status systole_forecast_gemm(systole_stats *out,
@@ -120,7 +145,8 @@ systole_status systole_forecast_gemm(systole_stats *out,
                         "a forecast needs a scenario and a place for its figures");
   }
   memset(out, 0, sizeof *out);
-  systole_status status = check(scenario);
+  systole_status status = systole_scenario_check(scenario);
+  if (status == SYSTOLE_OK) status = check_sizes(scenario);
   product p = {.scenario = scenario};
   if (status == SYSTOLE_OK) {
     status = systole_memory_timing_of(&p.memory, scenario->memory,
@@ -136,25 +162,12 @@ systole_status systole_forecast_gemm(systole_stats *out,
     if (status == SYSTOLE_OK) status = forecast_product(&f, &p);
     if (status != SYSTOLE_OK) return status;
   }
-  double dim = scenario->geometry.dim, macs;
-  out->macs = (uint64_t)scenario->m * (uint64_t)scenario->n * (uint64_t)scenario->k;
-  macs = (double)out->macs;
-  out->has_cycles = 1;
-  out->cycles = f.cycles;
-  out->ledger = f.ledger;
-  out->clock_mhz = scenario->clock_mhz > 0.0 ? scenario->clock_mhz : 300.0;
-  out->clock_kind = SYSTOLE_KIND_ASSUMED;
-  out->gmem0_read_bytes = f.gmem0_read_bytes;
-  out->gmem0_write_bytes = f.gmem0_write_bytes;
-  out->gmem1_read_bytes = f.gmem1_read_bytes;
-  out->dram_read_bytes = f.gmem0_read_bytes + f.gmem1_read_bytes;
-  out->dram_write_bytes = f.gmem0_write_bytes;
-  out->instructions = f.instructions;
-  if (nothing || f.cycles == 0) return SYSTOLE_OK;
-  out->utilisation = macs / (dim * dim * (double)f.cycles);
+  systole_forecast_fill(
+      out, &f, scenario,
+      (uint64_t)scenario->m * (uint64_t)scenario->n * (uint64_t)scenario->k);
+  if (nothing) return SYSTOLE_OK;
+  double dim = scenario->geometry.dim;
   out->utilisation_ceiling = (double)scenario->n / ((double)p.layout.n_blocks * dim) *
                              (double)scenario->k / ((double)p.layout.k_blocks * dim);
-  out->seconds = (double)f.cycles / (out->clock_mhz * 1e6);
-  out->gops = 2e-9 * macs / out->seconds;
   return SYSTOLE_OK;
 }

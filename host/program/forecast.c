@@ -17,18 +17,19 @@ static const int64_t kNever = INT64_MAX / 4;
 
 /* Cycles of the units' pipelines: hw/README.md, "Timing". */
 enum {
-  kFetchStart = 2,    /* start accepted -> first request for the program */
-  kRequestShared = 3, /* request -> address on gmem1, through the arbiter */
-  kRequestAlone = 2,  /* request -> address on gmem0 */
-  kReadSlice = 1,     /* register slice behind R: latency ... */
-  kSkidBeats = 1,     /* ... and beats that it takes while its reader waits */
-  kFetchToHead = 2,   /* last beat of an instruction -> at the dispatcher */
-  kPushToHead = 1,    /* into a queue -> at its head */
-  kTileHere = 1,      /* last row of a tile arrived -> may be shifted */
-  kDoneToken = 1,     /* done -> token usable */
-  kJobStart = 2,    /* LOAD, STORE accepted, or the last row of the one before -> rows */
-  kLoadDone = 1,    /* last row granted -> done */
-  kWeightsDone = 1, /* last beat arrived -> done */
+  kFetchStart = 2,   /* start accepted -> first request for the program */
+  kRequestBurst = 2, /* request -> first burst at the arbiter of gmem1 ... */
+  kArbiter = 1,      /* ... -> address on gmem1 */
+  kRequestAlone = 2, /* request -> address on gmem0 */
+  kReadSlice = 1,    /* register slice behind R: latency ... */
+  kSkidBeats = 1,    /* ... and beats that it takes while its reader waits */
+  kFetchToHead = 2,  /* last beat of an instruction -> at the dispatcher */
+  kPushToHead = 1,   /* into a queue -> at its head */
+  kTileHere = 1,     /* last row of a tile arrived -> may be shifted */
+  kDoneToken = 1,    /* done -> token usable */
+  kJobStart = 2,     /* LOAD, STORE accepted, or the last row of the one before -> rows */
+  kLoadDone = 1,     /* last row granted -> done */
+  kWeightsDone = 1,  /* last beat arrived -> done */
   kMatmulLanding = 4, /* last row issued -> done, beside 2 Dim */
   kMatmulLands = 3,   /* the same, until the half may be read */
   kActivateRead = 1,  /* accepted -> first accumulator row read */
@@ -43,18 +44,20 @@ enum {
 };
 
 enum {
-  kFetchAhead = 8,    /* instructions asked for and not dispatched */
-  kFetchPiece = 4,    /* instructions of a request */
-  kUnitJobs = 2,      /* LOADs and STOREs accepted and not finished */
-  kWeightPieces = 8,  /* requests of the weight unit under way */
-  kLoadBursts = 64,   /* bursts in flight */
-  kStoreBursts = 16,  /* likewise */
-  kStoreAnswers = 13, /* STOREs whose responses are awaited */
-  kMatmulPending = 4, /* MATMULs whose last rows are landing */
-  kQuantum = 16,      /* rows of a step; int8 rows and the rows of a LOAD ... */
-  kSharedQuantum = 4, /* ... when they share port B */
-  kRing = 128,        /* at least every number above; a power of two */
-  kTileRing = 4096    /* tiles that are remembered; beyond any weight FIFO */
+  kFetchAhead = 8,     /* instructions asked for and not dispatched */
+  kFetchPiece = 4,     /* instructions of a request */
+  kUnitJobs = 2,       /* LOADs and STOREs accepted and not finished */
+  kWeightRequests = 2, /* that are being cut into bursts */
+  kWeightBursts = 16,  /* in flight */
+  kWeightPieces = 8,   /* requests of the weight unit under way */
+  kLoadBursts = 64,    /* bursts in flight */
+  kStoreBursts = 16,   /* likewise */
+  kStoreAnswers = 13,  /* STOREs whose responses are awaited */
+  kMatmulPending = 4,  /* MATMULs whose last rows are landing */
+  kQuantum = 16,       /* rows of a step; int8 rows and the rows of a LOAD ... */
+  kSharedQuantum = 4,  /* ... when they share port B */
+  kRing = 128,         /* at least every number above; a power of two */
+  kTileRing = 4096     /* tiles that are remembered; beyond any weight FIFO */
 };
 
 /* ---- what units share ----------------------------------------------------------------
@@ -192,6 +195,15 @@ typedef struct copier { /* asking and moving of LOAD and STORE */
   int64_t parts; /* LOAD: beats that wait for the rest of their row */
 } copier;
 
+typedef struct weight_piece { /* a request of the weight unit */
+  int64_t from, beats;        /* bytes; what is still to be cut into bursts */
+  int64_t all_beats, rows;    /* rows 0: column parameters */
+  int64_t hold, at;           /* cycles of a beat; first burst */
+  int64_t row, end;           /* rows of all tiles before it; last beat */
+  int last;                   /* of its instruction */
+  unsigned give;
+} weight_piece;
+
 typedef struct forecaster {
   const systole_instruction *instructions;
   uint32_t count;
@@ -215,10 +227,14 @@ typedef struct forecaster {
   int asking_weights, params;
   unsigned weights_give;
   int64_t weights_at, weights_from, rows_left, rows_asked; /* rows over the whole run */
-  int64_t rows_here, tile_here[kTileRing], tile_shift[kTileRing];
+  int64_t tile_here[kTileRing], tile_shift[kTileRing];
   int64_t tiles_here, tiles_shifted, tiles_used, used_at;
-  int64_t piece_end[kRing];
-  unsigned pieces;
+  weight_piece pieces[kRing];
+  unsigned asked_pieces, cut_pieces; /* requested; all their bursts are on their way */
+  int64_t cut_at;                    /* the last one was */
+  int fetch_was_last;                /* at the arbiter */
+  int64_t burst_end[kRing];
+  unsigned bursts;
 
   /* array */
   int working;
@@ -310,13 +326,15 @@ static int64_t next_fetch(const forecaster *f) {
   if (f->asked + piece <= kFetchAhead) return f->ask_at;
   uint32_t needed = f->asked + piece - kFetchAhead; /* that have left */
   if (f->popped < needed) return kNever;
-  return max64(f->ask_at, f->popped_at[(needed - 1) % kRing] + 1);
+  return max64(f->ask_at, f->popped_at[(needed - 1) % kRing] + 1 + kRequestBurst);
 }
 
+/* An event of the fetch is its burst at the arbiter. */
 static void do_fetch(forecaster *f, int64_t now) {
+  f->fetch_was_last = 1;
   int64_t beats = SYSTOLE_INSTRUCTION_BYTES / f->axi;
   uint32_t piece = f->count - f->asked < kFetchPiece ? f->count - f->asked : kFetchPiece;
-  int64_t address = max64(now + kRequestShared, f->gmem1_read.address_free), last;
+  int64_t address = max64(now + kArbiter, f->gmem1_read.address_free), last;
   f->gmem1_read.address_free = address + 1;
   int64_t first =
       transfer(&f->gmem1_read, address + f->gmem1_read.latency, piece * beats, 1, &last);
@@ -377,8 +395,11 @@ static int64_t piece_rows(const forecaster *f) {
 static int64_t next_weights(const forecaster *f) {
   if (!f->asking_weights) return accept_at(f, SYSTOLE_UNIT_WEIGHT);
   int64_t at = f->weights_at;
-  if (f->pieces >= kWeightPieces) {
-    at = max64(at, f->piece_end[(f->pieces - kWeightPieces) % kRing] + 1);
+  if (f->asked_pieces - f->cut_pieces >= kWeightRequests) return kNever;
+  if (f->asked_pieces - f->cut_pieces == kWeightRequests - 1) at = max64(at, f->cut_at);
+  if (f->asked_pieces >= kWeightPieces) {
+    at = max64(at, f->pieces[(f->asked_pieces - kWeightPieces) % kRing].end + 1);
+    if (at > kNever) return kNever;
   }
   if (f->params) return at;
   /* Rows that must have left the FIFO so that this piece has room. */
@@ -387,28 +408,6 @@ static int64_t next_weights(const forecaster *f) {
   int64_t tile = (leaves - 1) / f->dim;
   if (tile >= f->tiles_shifted) return kNever;
   return max64(at, f->tile_shift[tile % kTileRing] + (leaves - 1) % f->dim + 2);
-}
-
-/* Beats of gmem1 from byte `from` on, cut into bursts as the port cuts them. Returns the
- * cycle in which the first beat is with the unit. */
-static int64_t ask_weights(forecaster *f, int64_t now, int64_t from, int64_t beats,
-                           int64_t hold, int64_t *last) {
-  int64_t burst_beats = f->axi > 16 ? 4096 / f->axi : 256, first = kNever;
-  int64_t address = now + kRequestShared;
-  while (beats > 0) {
-    int64_t room = burst_beats - from / f->axi % burst_beats;
-    int64_t now_beats = min64(beats, room), begin;
-    address = max64(address, f->gmem1_read.address_free);
-    f->gmem1_read.address_free = address + 1;
-    begin =
-        transfer(&f->gmem1_read, address + f->gmem1_read.latency, now_beats, hold, last);
-    if (first == kNever) first = begin + kReadSlice;
-    beats -= now_beats;
-    from += now_beats * f->axi;
-    address++;
-  }
-  *last += kReadSlice;
-  return first;
 }
 
 static void do_weights(forecaster *f, int64_t now) {
@@ -422,32 +421,71 @@ static void do_weights(forecaster *f, int64_t now) {
     f->weights_at = now + 1;
     return;
   }
-  int64_t last = 0, first, hold = 1, rows = 0,
-          beats = SYSTOLE_PARAM_BYTES * f->dim / f->axi;
+  weight_piece *p = &f->pieces[f->asked_pieces++ % kRing];
+  *p = (weight_piece){.from = f->weights_from,
+                      .beats = SYSTOLE_PARAM_BYTES * f->dim / f->axi,
+                      .hold = 1,
+                      .at = now + kRequestBurst,
+                      .row = f->rows_asked,
+                      .end = kNever,
+                      .give = f->weights_give};
   if (!f->params) {
-    rows = min64(f->rows_left, piece_rows(f));
+    p->rows = min64(f->rows_left, piece_rows(f));
+    p->beats = p->rows * f->dim / f->axi;
     /* Several ports bring one beat each in a cycle. */
-    beats = systole_ceil_div(rows * f->dim / f->axi, max64(1, f->geometry->weight_ports));
-    hold = max64(1, f->axi / f->dim);
+    p->beats = systole_ceil_div(p->beats, max64(1, f->geometry->weight_ports));
+    p->hold = max64(1, f->axi / f->dim);
   }
-  first = ask_weights(f, now, f->weights_from, beats, hold, &last);
-  f->piece_end[f->pieces++ % kRing] = last;
-  for (int64_t end = f->rows_here / f->dim * f->dim + f->dim; end <= f->rows_here + rows;
-       end += f->dim) {
-    int64_t beat = systole_ceil_div((end - f->rows_here) * beats, rows) - 1;
-    f->tile_here[f->tiles_here++ % kTileRing] =
-        beat_at(first, last, beats, beat) + kTileHere + (hold - 1);
-  }
-  f->rows_here += rows;
-  f->rows_asked += rows;
-  f->rows_left -= rows;
-  f->weights_from += rows * f->dim;
+  p->all_beats = p->beats;
+  f->rows_asked += p->rows;
+  f->rows_left -= p->rows;
+  f->weights_from += p->rows * f->dim;
   f->weights_at = now + 1;
-  if (f->params || f->rows_left == 0) {
-    give(f, SYSTOLE_UNIT_WEIGHT, f->weights_give, last + kWeightsDone);
+  p->last = f->params || f->rows_left == 0;
+  if (p->last) {
     f->asking_weights = 0;
     f->queues[SYSTOLE_UNIT_WEIGHT].free = now + 1;
   }
+}
+
+/* A burst of the piece that is being cut goes to the arbiter. */
+static int64_t next_burst(const forecaster *f) {
+  if (f->cut_pieces == f->asked_pieces) return kNever;
+  int64_t at = max64(f->pieces[f->cut_pieces % kRing].at, f->cut_at);
+  if (f->bursts >= kWeightBursts) {
+    at = max64(at, f->burst_end[(f->bursts - kWeightBursts) % kRing] + 1);
+  }
+  return at;
+}
+
+static void do_burst(forecaster *f, int64_t now) {
+  f->fetch_was_last = 0;
+  weight_piece *p = &f->pieces[f->cut_pieces % kRing];
+  int64_t burst_beats = f->axi > 16 ? 4096 / f->axi : 256, last;
+  int64_t beats = min64(p->beats, burst_beats - p->from / f->axi % burst_beats);
+  int64_t before = p->all_beats - p->beats; /* beats of the piece that came earlier */
+  int64_t address = max64(now + kArbiter, f->gmem1_read.address_free);
+  f->gmem1_read.address_free = address + 1;
+  int64_t first = kReadSlice + transfer(&f->gmem1_read, address + f->gmem1_read.latency,
+                                        beats, p->hold, &last);
+  last += kReadSlice;
+  f->burst_end[f->bursts++ % kRing] = last;
+  p->from += beats * f->axi;
+  p->beats -= beats;
+  f->cut_at = now + 1;
+  /* Tiles whose last row is in this burst. */
+  while (p->rows > 0) {
+    int64_t end = (f->tiles_here + 1) * f->dim - p->row; /* rows of the piece till then */
+    if (end > p->rows) break;
+    int64_t beat = systole_ceil_div(end * p->all_beats, p->rows) - 1;
+    if (beat >= before + beats) break;
+    f->tile_here[f->tiles_here++ % kTileRing] =
+        beat_at(first, last, beats, beat - before) + kTileHere + (p->hold - 1);
+  }
+  if (p->beats > 0) return;
+  p->end = last;
+  f->cut_pieces++;
+  if (p->last) give(f, SYSTOLE_UNIT_WEIGHT, p->give, last + kWeightsDone);
 }
 
 /* A tile leaves the FIFO for the shadow registers. */
@@ -516,9 +554,6 @@ static void do_array(forecaster *f, int64_t now) {
   int64_t tile = f->tiles_used++;
   f->used_at = now;
   int64_t here = f->tile_here[tile % kTileRing];
-  if (f->issue_from > f->free_at && !f->overwrites && f->rows == 1) {
-    account(f, min64(f->issue_from, now), &f->ledger.output_stall);
-  }
   account(f, min64(here, now), &f->ledger.weight_stall);
   account(f, min64(f->tile_shift[tile % kTileRing] + f->dim, now),
           &f->ledger.weight_shift);
@@ -843,6 +878,7 @@ enum {
   kFetch,
   kDispatch,
   kWeights,
+  kBurst,
   kShift,
   kArray,
   kLoadAsk,
@@ -855,12 +891,16 @@ enum {
 
 static int64_t next_event(const forecaster *f, int process) {
   switch (process) {
-    case kFetch:
-      return next_fetch(f);
+    case kFetch: {
+      int64_t at = next_fetch(f); /* the two masters of gmem1 take turns */
+      return at + (at < kNever && f->fetch_was_last && next_burst(f) == at);
+    }
     case kDispatch:
       return next_dispatch(f);
     case kWeights:
       return next_weights(f);
+    case kBurst:
+      return next_burst(f);
     case kShift:
       return next_shift(f);
     case kArray:
@@ -891,6 +931,9 @@ static void do_event(forecaster *f, int process, int64_t now) {
     case kWeights:
       do_weights(f, now);
       break;
+    case kBurst:
+      do_burst(f, now);
+      break;
     case kShift:
       f->tile_shift[f->tiles_shifted++ % kTileRing] = now;
       break;
@@ -915,7 +958,10 @@ static void do_event(forecaster *f, int process, int64_t now) {
 }
 
 static int all_done(const forecaster *f) {
-  if (!f->ended || f->working || f->activating || f->asking_weights) return 0;
+  if (!f->ended || f->working || f->activating || f->asking_weights ||
+      f->cut_pieces != f->asked_pieces) {
+    return 0;
+  }
   if (job_of(&f->load) != NULL || job_of(&f->store) != NULL) return 0;
   for (int unit = 0; unit < SYSTOLE_UNITS; unit++) {
     if (f->queues[unit].count > 0) return 0;
@@ -956,7 +1002,7 @@ systole_status systole_forecast_make(systole_forecast *out,
   f->gmem0_read =
       (channel){memory->latency, memory->rate_beats, memory->rate_cycles, 0, 0, 0, 0};
   f->gmem0_write = f->gmem1_read = f->gmem0_read;
-  f->ask_at = kFetchStart;
+  f->ask_at = kFetchStart + kRequestBurst;
   f->first_row = -1;
   for (;;) {
     int64_t now = kNever;

@@ -168,17 +168,20 @@ typedef struct search {
   const systole_stats *stats;
   systole_advice found[kCandidates];
   int count;
+  double work;
 } search;
 
-static int affordable(const systole_setup *s) {
-  double macs = (double)s->m * (double)s->n * (double)s->k, dim = s->geometry.dim;
+/* `work` is what m n k of a setup is to be multiplied by: the pixels of an image. */
+static int affordable(const systole_setup *s, double work) {
+  double dim = s->geometry.dim;
+  double macs = work * (double)s->m * (double)s->n * (double)s->k;
   return macs <= kMostMacs && macs / (dim * dim) / 128 <= kMostSteps;
 }
 
 /* Forecasts a setup; returns 0 when it cannot be. */
 static int judge(const search *s, systole_advice *advice) {
   systole_stats stats;
-  if (!affordable(&advice->setup) ||
+  if (!affordable(&advice->setup, s->work) ||
       s->subject->forecast(&stats, &advice->setup, s->subject->user) != SYSTOLE_OK ||
       stats.cycles == 0) {
     return 0;
@@ -212,7 +215,7 @@ static int try_batch(const search *s, const systole_setup *from, const char *wha
   systole_advice tried[24];
   int count = 0;
   double best = 0;
-  int64_t m = from->geometry.dim;
+  int64_t m = s->subject->least_batch;
   while (m <= from->m) m *= 2;
   for (; count < 24 && m <= 65536; m *= 2) {
     systole_advice *advice = &tried[count];
@@ -427,6 +430,7 @@ void systole_explain(systole_explanation *out, const systole_subject *subject,
     return;
   }
   search s = {.subject = subject, .stats = stats};
+  s.work = (double)stats->macs / ((double)setup->m * (double)setup->n * (double)setup->k);
   try_all(&s, reason);
   choose(out, &s);
   say_advice(what, sizeof what, out, stats->utilisation);

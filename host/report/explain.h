@@ -32,7 +32,7 @@ typedef struct systole_advice {
   systole_setup setup;
   uint64_t cycles;
   double utilisation, gops;
-  char command[192]; /* that runs it; "" when hardware */
+  char command[320]; /* that runs it; "" when hardware */
 } systole_advice;
 
 enum { SystoleAdvices = 4 };
@@ -51,6 +51,7 @@ typedef struct systole_subject {
   int whole_tiles;     /* 1: n and k may be rounded up to whole tiles */
   int int8_possible;   /* 1: the command line can ask for int8 results */
   const char *batch;   /* what m is called: "batch" */
+  int64_t least_batch; /* that is worth trying */
   systole_status (*forecast)(systole_stats *out, const systole_setup *setup, void *user);
   /* NULL or "" in `out`: there is no such command. */
   void (*command)(char *out, size_t bytes, const systole_setup *setup, void *user);

@@ -179,7 +179,7 @@ static int add_conv(cJSON *object, const systole_result *result) {
   return good;
 }
 
-static int add_advice(cJSON *array, const systole_advice *advice) {
+static int add_advice(cJSON *array, const systole_advice *advice, int conv) {
   const systole_setup *s = &advice->setup;
   cJSON *entry = cJSON_CreateObject();
   int good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
@@ -187,10 +187,14 @@ static int add_advice(cJSON *array, const systole_advice *advice) {
              add_text(entry, "say", advice->say) &&
              cJSON_AddBoolToObject(entry, "hardware", advice->hardware) != NULL;
   if (good && !advice->hardware) good = add_text(entry, "device", s->device);
-  good = good && systole_json_u64(entry, "m", (uint64_t)s->m) &&
-         systole_json_u64(entry, "n", (uint64_t)s->n) &&
-         systole_json_u64(entry, "k", (uint64_t)s->k) &&
-         cJSON_AddBoolToObject(entry, "int8", s->int8_results) != NULL &&
+  if (conv) {
+    good = good && systole_json_u64(entry, "batch", (uint64_t)s->m);
+  } else {
+    good = good && systole_json_u64(entry, "m", (uint64_t)s->m) &&
+           systole_json_u64(entry, "n", (uint64_t)s->n) &&
+           systole_json_u64(entry, "k", (uint64_t)s->k);
+  }
+  good = good && cJSON_AddBoolToObject(entry, "int8", s->int8_results) != NULL &&
          add_text(entry, "memory", s->memory);
   if (good && advice->hardware) {
     good = add_number(entry, "axi_bytes", s->geometry.axi_bytes) &&
@@ -207,13 +211,14 @@ static int add_advice(cJSON *array, const systole_advice *advice) {
 }
 
 /* "limit", "why" and "try": the reason, a sentence, and what was forecast to help. */
-static int add_explanation(cJSON *object, const systole_explanation *e) {
+static int add_explanation(cJSON *object, const systole_explanation *e, int conv) {
   if (e->limit[0] == '\0') return 1;
   cJSON *array = NULL;
   int good = add_text(object, "limit", e->limit) &&
              add_text(object, "why", e->sentence) &&
              (array = cJSON_AddArrayToObject(object, "try")) != NULL;
-  for (int i = 0; good && i < e->count; i++) good = add_advice(array, &e->advice[i]);
+  for (int i = 0; good && i < e->count; i++)
+    good = add_advice(array, &e->advice[i], conv);
   return good;
 }
 
@@ -242,7 +247,7 @@ cJSON *systole_result_json(const systole_result *result) {
     good = cJSON_AddBoolToObject(object, "int8", 1) != NULL;
   }
   if (good && stats->has_cycles) good = add_cycles(object, result);
-  good = good && add_explanation(object, &result->explanation);
+  good = good && add_explanation(object, &result->explanation, result->has_conv);
   if (good && stats->kernel != NULL) good = add_text(object, "kernel", stats->kernel);
   if (good && result->threads > 0) good = add_number(object, "threads", result->threads);
   if (good && result->peak_gops > 0) {

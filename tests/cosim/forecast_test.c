@@ -141,6 +141,98 @@ ParameterizedTest(int *model, forecast, is_within_5_percent_of_the_rtl, .timeout
           models[*model], runs, 100 * sum / runs, 100 * worst, 100 * apart / runs);
 }
 
+/* ---- convolutions
+ * ------------------------------------------------------------------------ */
+
+typedef struct layer {
+  int64_t size, channels, out_channels, kernel, stride, pad, dilation, groups;
+  int int8;
+} layer;
+
+/* Layers of the kinds that networks have, small enough for any array. */
+static const layer layers[] = {
+    {14, 64, 64, 3, 1, 1, 1, 1, 0},  {14, 64, 64, 3, 1, 1, 1, 1, 1},
+    {28, 3, 32, 7, 2, 3, 1, 1, 1},   {14, 32, 128, 1, 1, 0, 1, 1, 0},
+    {14, 128, 32, 1, 1, 0, 1, 1, 1}, {7, 96, 96, 3, 1, 1, 1, 1, 1},
+    {15, 40, 24, 3, 2, 1, 1, 1, 0},  {16, 32, 32, 3, 1, 2, 2, 1, 1},
+    {12, 32, 32, 3, 1, 1, 1, 4, 1},  {10, 17, 33, 5, 1, 2, 1, 1, 0},
+};
+enum { LAYERS = sizeof layers / sizeof layers[0] };
+
+static double convolve(systole_device *device, const systole_scenario *scenario,
+                       const layer *l) {
+  systole_conv2d conv = SYSTOLE_CONV2D_INIT;
+  systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
+  systole_stats ran, forecast;
+  int64_t height, width;
+  conv.height = conv.width = l->size;
+  conv.channels = l->channels;
+  conv.out_channels = l->out_channels;
+  conv.kernel_height = conv.kernel_width = l->kernel;
+  conv.stride_height = conv.stride_width = l->stride;
+  conv.dilation_height = conv.dilation_width = l->dilation;
+  conv.pad_top = conv.pad_bottom = conv.pad_left = conv.pad_right = l->pad;
+  conv.groups = l->groups;
+  cr_assert_eq(systole_conv2d_output(&height, &width, &conv), SYSTOLE_OK);
+  int32_t *multiplier = calloc((size_t)l->out_channels, sizeof *multiplier);
+  uint8_t *shift = calloc((size_t)l->out_channels, 1);
+  int8_t *input = calloc((size_t)(l->size * l->size * l->channels), 1);
+  int8_t *weights =
+      calloc((size_t)(l->kernel * l->kernel * l->channels * l->out_channels), 1);
+  void *output = malloc((size_t)(height * width * l->out_channels) * sizeof(int32_t));
+  cr_assert(multiplier && shift && input && weights && output);
+  epilogue.multiplier = l->int8 ? multiplier : NULL;
+  epilogue.shift = l->int8 ? shift : NULL;
+  conv.epilogue = &epilogue;
+  cr_assert_eq(systole_conv2d_s8(device, &conv, input, weights, output, &ran), SYSTOLE_OK,
+               "%s", systole_last_error());
+  cr_assert_eq(systole_forecast_conv2d(&forecast, scenario, &conv), SYSTOLE_OK, "%s",
+               systole_last_error());
+  const double error = (double)forecast.cycles / (double)ran.cycles - 1;
+  cr_expect(
+      fabs(error) <= 0.05,
+      "%d x %d array, memory %s, %" PRId64 " x %" PRId64 " x %" PRId64 " to %" PRId64
+      ", kernel %" PRId64 ": forecast %" PRIu64 " cycles, ran %" PRIu64,
+      scenario->geometry.dim, scenario->geometry.dim, scenario->memory, l->size, l->size,
+      l->channels, l->out_channels, l->kernel, forecast.cycles, ran.cycles);
+  cr_expect_eq(forecast.macs, ran.macs);
+  cr_expect_eq(kernel_ledger_sum(&forecast), forecast.cycles);
+  cr_expect_eq(forecast.ledger.active, ran.ledger.active);
+  cr_expect_eq(forecast.dram_read_bytes, ran.dram_read_bytes);
+  cr_expect_float_eq(forecast.utilisation_ceiling, ran.utilisation_ceiling, 1e-9);
+  free(multiplier);
+  free(shift);
+  free(input);
+  free(weights);
+  free(output);
+  return error;
+}
+
+ParameterizedTestParameters(forecast, of_a_convolution_is_within_5_percent) {
+  return every_model();
+}
+ParameterizedTest(int *model, forecast, of_a_convolution_is_within_5_percent,
+                  .timeout = 300) {
+  double worst = 0, sum = 0;
+  for (int memory = 0; memory < MEMORIES; memory++) {
+    systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+    options.memory = memories[memory];
+    systole_device *device = kernel_open(models[*model], &options);
+    systole_scenario scenario = SYSTOLE_SCENARIO_INIT;
+    cr_assert_eq(systole_device_geometry(device, &scenario.geometry), SYSTOLE_OK);
+    scenario.memory = memories[memory];
+    for (int i = 0; i < LAYERS; i++) {
+      if (scenario.geometry.dim < 8 && i % 4 != memory && !kernel_long()) continue;
+      const double error = convolve(device, &scenario, &layers[i]);
+      if (fabs(error) > fabs(worst)) worst = error;
+      sum += fabs(error);
+    }
+    systole_device_close(device);
+  }
+  fprintf(stderr, "rtl:%s: convolutions %.3f %% off in the mean, worst %+.2f %%\n",
+          models[*model], 100 * sum / (MEMORIES * LAYERS), 100 * worst);
+}
+
 Test(forecast, refuses_what_cannot_be) {
   systole_stats stats;
   systole_scenario s = SYSTOLE_SCENARIO_INIT;

@@ -95,6 +95,44 @@ Test(explain, advice_does_what_was_forecast, .timeout = 300) {
   cr_expect_geq(taken, 8);
 }
 
+/* The command as it is printed, in the shell. */
+static double run_command(const char *command) {
+  char line[1024], said[1 << 16];
+  cr_assert_eq(strncmp(command, "systole ", 8), 0, "%s", command);
+  snprintf(line, sizeof line, "'%s' %s --json", SYSTOLE_PROGRAM, command + 8);
+  FILE *pipe = popen(line, "r");
+  cr_assert_not_null(pipe);
+  const size_t length = fread(said, 1, sizeof said - 1, pipe);
+  said[length] = '\0';
+  cr_assert_eq(pclose(pipe), 0, "%s", line);
+  cJSON *run = cJSON_Parse(said);
+  cr_assert_not_null(run, "%s: %s", line, said);
+  const double utilisation = json_number(run, "utilisation");
+  cJSON_Delete(run);
+  return utilisation;
+}
+
+Test(explain, of_a_convolution_comes_with_a_command, .timeout = 300) {
+  spoken said = spawn(NULL, "conv", "--device", ARRAY, "--height", "28", "--width", "28",
+                      "--channels", "32", "--out-channels", "128", "--json", NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  cJSON *run = json_of(&said);
+  cr_expect_str_eq(text(run, "limit"), "results", "%s", text(run, "why"));
+  const cJSON *advice, *tries = cJSON_GetObjectItem(run, "try");
+  int taken = 0;
+  cJSON_ArrayForEach(advice, tries) {
+    if (cJSON_IsTrue(cJSON_GetObjectItem(advice, "hardware"))) continue;
+    const double forecast = json_number(advice, "utilisation");
+    const double measured = run_command(text(advice, "command"));
+    cr_expect(fabs(forecast / measured - 1) <= 0.05, "%s: forecast %.4f, measured %.4f",
+              text(advice, "command"), forecast, measured);
+    taken++;
+  }
+  cr_expect_geq(taken, 1);
+  cJSON_Delete(run);
+  spoken_free(&said);
+}
+
 Test(explain, people_read_the_reason_and_a_command) {
   spoken said =
       spawn(NULL, "gemm", "--device", ARRAY, "-m", "1", "-n", "256", "-k", "256", NULL);

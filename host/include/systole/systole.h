@@ -323,6 +323,13 @@ typedef struct systole_scenario {
 SYSTOLE_API systole_status systole_forecast_gemm(systole_stats *out,
                                                  const systole_scenario *scenario);
 
+/* The same for a convolution, whose sizes stand in *conv; pointers may be NULL, except
+ * that the epilogue says whether results are int8. m, n, k, int8_results and bias of the
+ * scenario are not read. */
+SYSTOLE_API systole_status systole_forecast_conv2d(systole_stats *out,
+                                                   const systole_scenario *scenario,
+                                                   const systole_conv2d *conv);
+
 /* ---- buffers: device memory for those who write command streams themselves ------------
  */
 
