@@ -6,7 +6,7 @@ target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DI
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product stream shrink fault forecast model)
+foreach(name product conv stream shrink fault forecast model)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
   target_include_directories(cosim_${name} PRIVATE ${PROJECT_SOURCE_DIR}/sim)
@@ -15,6 +15,9 @@ foreach(name product stream shrink fault forecast model)
   # Seconds; minutes with all sizes and SYSTOLE_TEST_LONG.
   set_tests_properties(cosim_${name} PROPERTIES TIMEOUT 1800)
 endforeach()
+
+# Its cases use the library's objects themselves.
+target_link_libraries(cosim_conv PRIVATE systole_internal)
 
 # As many streams as one likes; scripts/random_streams runs it.
 add_executable(systole_streams streams.c)
