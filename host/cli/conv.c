@@ -540,7 +540,7 @@ done:
   free(expected);
   free(y);
   systole_samples_free(&samples);
-  systole_station_close(&station);
+  code = systole_station_finish(&station, code, a->common.json);
   systole_output_discard(output);
   systole_conv_task_free(&task);
   return code;

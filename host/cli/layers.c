@@ -450,7 +450,7 @@ int systole_layers_run(const systole_layers_request *request) {
 
 done:
   free(results);
-  systole_station_close(&station);
+  code = systole_station_finish(&station, code, request->common->json);
   systole_layers_free(&layers);
   return code;
 }
