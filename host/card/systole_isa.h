@@ -182,7 +182,7 @@
 /** first unified-buffer row of the int8 result */
 #define SYSTOLE_ACTIVATE_UB_ROW_LSB 32
 #define SYSTOLE_ACTIVATE_UB_ROW_BITS 24
-/** first accumulator row; rows follow one another */
+/** first accumulator row (of the image, with a pool); rows follow one another */
 #define SYSTOLE_ACTIVATE_ACC_ROW_LSB 64
 #define SYSTOLE_ACTIVATE_ACC_ROW_BITS 24
 /** inner loop of output rows */
@@ -206,7 +206,7 @@
 /** 1: add the column's bias (wraps modulo 2^32) */
 #define SYSTOLE_ACTIVATE_BIAS_LSB 194
 #define SYSTOLE_ACTIVATE_BIAS_BITS 1
-/** 1: add an int8 operand from the unified buffer */
+/** 1: add an int8 operand of the result's shape from the unified buffer (not raw) */
 #define SYSTOLE_ACTIVATE_RESIDUAL_LSB 195
 #define SYSTOLE_ACTIVATE_RESIDUAL_BITS 1
 /** see Pool modes */
@@ -236,7 +236,7 @@
 /** its zero point, int8, subtracted before the multiply */
 #define SYSTOLE_ACTIVATE_RES_ZERO_LSB 376
 #define SYSTOLE_ACTIVATE_RES_ZERO_BITS 8
-/** pool window */
+/** pool window, 1 ... 15 */
 #define SYSTOLE_ACTIVATE_POOL_HEIGHT_LSB 384
 #define SYSTOLE_ACTIVATE_POOL_HEIGHT_BITS 4
 #define SYSTOLE_ACTIVATE_POOL_WIDTH_LSB 388
@@ -263,7 +263,7 @@
 #define SYSTOLE_POOL_NONE 0
 /** maximum of the finished int8 values */
 #define SYSTOLE_POOL_MAX 1
-/** sum of accumulators before the multiply */
+/** sum of accumulators (and biases) before the multiply, or raw */
 #define SYSTOLE_POOL_AVERAGE 2
 
 /* ---- Column parameters (ParamBytes a column, in column order) ---- */

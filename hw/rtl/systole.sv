@@ -14,7 +14,8 @@ module systole #(
   parameter int AxiBytes    = (Dim <= 4) ? 4 : (Dim >= 64) ? 64 : Dim,
   parameter int FlatArray   = 1,     // 1: written for fast simulation; 0: the readable one, for FPGAs
   parameter int Watchdog    = 65536, // cycles without progress that end a run
-  parameter int ClockGates  = 1      // 1: idle units get no clock (simulation); 0: one clock, for FPGAs
+  parameter int ClockGates  = 1,     // 1: idle units get no clock (simulation); 0: one clock, for FPGAs
+  parameter int Features    = 3      // residual and pools, see systole_pkg::Feature*; fewer are refused
 ) (
   input  logic                  ap_clk,
   input  logic                  ap_rst_n,
@@ -106,7 +107,7 @@ module systole #(
 
   systole_control #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
-    .FlatArray(FlatArray), .Watchdog(Watchdog), .Features(0)
+    .FlatArray(FlatArray), .Watchdog(Watchdog), .Features(Features)
   ) u_control (
     .clk_i(control_clk), .rst_ni(rst_nq),
     .aw_valid_i(s_axi_control_awvalid), .aw_ready_o(s_axi_control_awready), .aw_addr_i(s_axi_control_awaddr),
@@ -122,7 +123,7 @@ module systole #(
 
   systole_kernel #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
-    .FlatArray(FlatArray), .Watchdog(Watchdog), .ClockGates(ClockGates)
+    .FlatArray(FlatArray), .Watchdog(Watchdog), .ClockGates(ClockGates), .Features(Features)
   ) u_kernel (
     .clk_i(ap_clk), .rst_ni(rst_nq),
     .start_i(start), .program_i(program_addr), .weights_i(weights_addr), .activations_i(activations_addr), .instructions_i(instructions),

@@ -195,9 +195,18 @@ module systole_dispatch #(
               code <= 8'(systole_pkg::ErrorCount);
           8'(systole_pkg::OpActivate):
             if (fetch_i[systole_pkg::ActivateRows0Lsb +: systole_pkg::ActivateRows0Bits] == '0 ||
-                fetch_i[systole_pkg::ActivateRows1Lsb +: systole_pkg::ActivateRows1Bits] == '0)
+                fetch_i[systole_pkg::ActivateRows1Lsb +: systole_pkg::ActivateRows1Bits] == '0 ||
+                (fetch_i[systole_pkg::ActivatePoolLsb +: systole_pkg::ActivatePoolBits] != 2'(systole_pkg::PoolNone) &&
+                 (fetch_i[systole_pkg::ActivatePoolHeightLsb +: systole_pkg::ActivatePoolHeightBits] == '0 ||
+                  fetch_i[systole_pkg::ActivatePoolWidthLsb +: systole_pkg::ActivatePoolWidthBits] == '0 ||
+                  fetch_i[systole_pkg::ActivatePoolInHeightLsb +: systole_pkg::ActivatePoolInHeightBits] == '0 ||
+                  fetch_i[systole_pkg::ActivatePoolInWidthLsb +: systole_pkg::ActivatePoolInWidthBits] == '0)))
               code <= 8'(systole_pkg::ErrorCount);
-            else if ((fetch_i[systole_pkg::ActivateResidualLsb] && ((Features >> systole_pkg::FeatureResidual) & 1) == 0) ||
+            else if (fetch_i[systole_pkg::ActivatePoolLsb +: systole_pkg::ActivatePoolBits] > 2'(systole_pkg::PoolAverage) ||
+                     (fetch_i[systole_pkg::ActivateRawLsb] &&
+                      (fetch_i[systole_pkg::ActivateResidualLsb] ||
+                       fetch_i[systole_pkg::ActivatePoolLsb +: systole_pkg::ActivatePoolBits] == 2'(systole_pkg::PoolMax))) ||
+                     (fetch_i[systole_pkg::ActivateResidualLsb] && ((Features >> systole_pkg::FeatureResidual) & 1) == 0) ||
                      (fetch_i[systole_pkg::ActivatePoolLsb +: systole_pkg::ActivatePoolBits] != 2'(systole_pkg::PoolNone) &&
                       ((Features >> systole_pkg::FeaturePool) & 1) == 0))
               code <= 8'(systole_pkg::ErrorUnsupported);

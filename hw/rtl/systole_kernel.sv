@@ -19,6 +19,7 @@ module systole_kernel #(
   parameter int FlatArray   = 1,     // 1: systole_core_flat, 0: systole_core_readable
   parameter int Watchdog    = 65536, // cycles
   parameter int ClockGates  = 1,     // see systole_clock_gate
+  parameter int Features    = 3,     // systole_pkg::Feature*: instructions that are not refused
   localparam int Settled    = systole_pkg::CounterInstructions
 ) (
   input  logic                  clk_i,
@@ -137,7 +138,7 @@ module systole_kernel #(
   logic [7:0]           dispatch_code;
   logic [31:0]          dispatch_error_index, dispatch_detail;
 
-  systole_dispatch #(.Dim(Dim), .Features(0)) u_dispatch (
+  systole_dispatch #(.Dim(Dim), .Features(Features)) u_dispatch (
     .clk_i(gmem0_clk), .rst_ni(run_ni), .start_i(launch_q), .instructions_i,
     .fetch_valid_i(fetch_valid), .fetch_i(fetch_instr), .fetch_pop_o(fetch_pop),
     .full_i(queue_full), .push_unit_o(queue_push), .instr_o(instr), .push_o(push),
@@ -302,30 +303,36 @@ module systole_kernel #(
   logic               activate_ub_valid, activate_ub_grant;
   logic [UbBits-1:0]  activate_ub_row;
   logic [8*Dim-1:0]   activate_ub_data;
+  logic               residual_valid, residual_grant, residual_here;
+  logic [UbBits-1:0]  residual_row;
+  logic [8*Dim-1:0]   ub_rdata;
   logic               activate_ub_error, activate_acc_error, activate_busy;
-  logic [31:0]        activate_detail;
+  logic [31:0]        activate_detail, activate_error_index, activate_index, activate_done_index;
 
   systole_activate #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .AxiBytes(AxiBytes)) u_activate (
     .clk_i(gmem0_clk), .rst_ni(run_ni),
-    .head_valid_i(head_ready[Activate]), .head_i(head[Activate]),
+    .head_valid_i(head_ready[Activate]), .head_i(head[Activate]), .head_index_i(head_index[Activate]),
     .accept_o(accept[Activate]), .done_o(done[Activate]), .give_o(give[Activate]),
     .param_valid_i(param_valid), .param_bank_i(param_bank), .param_beat_i(param_beat), .param_data_i(param_data),
     .flight_i(flight_q), .acc_read_o(acc_read), .acc_row_o(acc_row), .acc_rdata_i(acc_rdata),
+    .residual_valid_o(residual_valid), .residual_grant_i(residual_grant), .residual_row_o(residual_row),
+    .residual_here_i(residual_here), .residual_data_i(ub_rdata),
     .raw_valid_o(raw_valid), .raw_ready_i(raw_ready), .raw_data_o(raw_data),
     .ub_valid_o(activate_ub_valid), .ub_grant_i(activate_ub_grant), .ub_row_o(activate_ub_row), .ub_data_o(activate_ub_data),
-    .ub_error_o(activate_ub_error), .acc_error_o(activate_acc_error), .error_detail_o(activate_detail), .wake_o(activate_wake), .busy_o(activate_busy));
+    .ub_error_o(activate_ub_error), .acc_error_o(activate_acc_error), .error_detail_o(activate_detail),
+    .error_index_o(activate_error_index), .index_o(activate_index), .done_index_o(activate_done_index),
+    .wake_o(activate_wake), .busy_o(activate_busy));
 
   logic              store_ub_valid, store_ub_grant, store_ub_here;
   logic [UbBits-1:0] store_ub_row;
   logic              ub_enable, ub_write;
   logic [UbBits-1:0] ub_row;
-  logic [8*Dim-1:0]  ub_wdata, ub_rdata;
-  logic              unused_residual_grant, unused_residual_data;
+  logic [8*Dim-1:0]  ub_wdata;
 
   systole_ub_port #(.Dim(Dim), .UbRows(UbRows)) u_ub_port (
     .clk_i(gmem0_clk), .rst_ni(run_ni),
     .store_valid_i(store_ub_valid), .store_grant_o(store_ub_grant), .store_row_i(store_ub_row), .store_data_o(store_ub_here),
-    .residual_valid_i(1'b0), .residual_grant_o(unused_residual_grant), .residual_row_i(UbBits'(0)), .residual_data_o(unused_residual_data),
+    .residual_valid_i(residual_valid), .residual_grant_o(residual_grant), .residual_row_i(residual_row), .residual_data_o(residual_here),
     .activate_valid_i(activate_ub_valid), .activate_grant_o(activate_ub_grant), .activate_row_i(activate_ub_row), .activate_data_i(activate_ub_data),
     .load_valid_i(load_ub_valid), .load_grant_o(load_ub_grant), .load_row_i(load_ub_row),
     .load_fill_i(load_fill), .load_fill_byte_i(load_fill_byte), .load_cut_i(load_cut), .load_lanes_i(load_lanes), .load_data_i(load_row),
@@ -398,7 +405,7 @@ module systole_kernel #(
   assign units_busy = fetch_busy || load_busy || weight_busy || matmul_busy || activate_busy || store_busy || head_valid != '0;
   assign quiet      = !units_busy && axi_idle;
   assign progress   = active || load_beat || fetch_beat || weight_beat || store_beat || response || push ||
-                      accept != '0 || done != '0 || load_ub_grant || store_ub_grant || raw_ready && raw_valid || activate_ub_grant;
+                      accept != '0 || done != '0 || load_ub_grant || store_ub_grant || raw_ready && raw_valid || activate_ub_grant || acc_read;
   // What keeps a silent machine waiting is the memory if it owes data, a response or an acceptance.
   assign memory_owes = gmem0_ar_valid_o || gmem0_aw_valid_o || gmem0_w_valid_o || gmem1_ar_valid_o || store_owed ||
                        (!load_axi_idle && !load_data_valid) || !fetch_axi_idle || (!weight_axi_idle && !weight_data_valid);
@@ -418,7 +425,7 @@ module systole_kernel #(
   always_comb begin
     waiting_unit = load_busy ? 3'(Load) : weight_busy ? 3'(Weight) : matmul_busy ? 3'(Array) :
                    activate_busy ? 3'(Activate) : 3'(Store);
-    waiting_index = work_index_q[waiting_unit];
+    waiting_index = (waiting_unit == 3'(Activate)) ? activate_index : work_index_q[waiting_unit];
     waiting_missing = '0;
     for (int u = Units - 1; u >= 0; u--) begin
       if (head_valid[u] && !head_ready[u]) begin
@@ -478,7 +485,7 @@ module systole_kernel #(
         error_unit_o <= 8'(Array); error_index_o <= work_index_q[Array]; error_detail_o <= matmul_detail;
       end else if (activate_ub_error || activate_acc_error) begin
         error_code_o <= activate_ub_error ? 8'(systole_pkg::ErrorUbRange) : 8'(systole_pkg::ErrorAccRange);
-        error_unit_o <= 8'(Activate); error_index_o <= work_index_q[Activate]; error_detail_o <= activate_detail;
+        error_unit_o <= 8'(Activate); error_index_o <= activate_error_index; error_detail_o <= activate_detail;
       end else if (store_range_error || store_align_error) begin
         error_code_o <= store_range_error ? 8'(systole_pkg::ErrorUbRange) : 8'(systole_pkg::ErrorAlign);
         error_unit_o <= 8'(Store); error_index_o <= store_index; error_detail_o <= store_range_error ? store_detail : '0;
@@ -487,7 +494,7 @@ module systole_kernel #(
         error_index_o <= dispatch_error_index; error_detail_o <= dispatch_detail;
       end else if (token_overflow) begin
         error_code_o <= 8'(systole_pkg::ErrorToken); error_unit_o <= 8'(overflow_from);
-        error_index_o <= work_index_q[overflow_from];
+        error_index_o <= (overflow_from == 3'(Activate)) ? activate_done_index : work_index_q[overflow_from];
         error_detail_o <= 32'h8000_0000 | 32'd1 << overflow_to;
       end else if (timeout && memory_owes) begin
         error_code_o <= 8'(systole_pkg::ErrorMemory); error_unit_o <= 8'(waiting_unit); error_index_o <= waiting_index;

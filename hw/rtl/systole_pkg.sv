@@ -127,7 +127,7 @@ package systole_pkg;
   // ## Fields of ACTIVATE (rows0 x rows1 output rows)
   localparam int ActivateUbRowLsb = 32;       // first unified-buffer row of the int8 result
   localparam int ActivateUbRowBits = 24;
-  localparam int ActivateAccRowLsb = 64;      // first accumulator row; rows follow one another
+  localparam int ActivateAccRowLsb = 64;      // first accumulator row (of the image, with a pool); rows follow one another
   localparam int ActivateAccRowBits = 24;
   localparam int ActivateRows0Lsb = 96;       // inner loop of output rows
   localparam int ActivateRows0Bits = 16;
@@ -143,7 +143,7 @@ package systole_pkg;
   localparam int ActivateBankBits = 1;
   localparam int ActivateBiasLsb = 194;       // 1: add the column's bias (wraps modulo 2^32)
   localparam int ActivateBiasBits = 1;
-  localparam int ActivateResidualLsb = 195;   // 1: add an int8 operand from the unified buffer
+  localparam int ActivateResidualLsb = 195;   // 1: add an int8 operand of the result's shape from the unified buffer (not raw)
   localparam int ActivateResidualBits = 1;
   localparam int ActivatePoolLsb = 196;       // see Pool modes
   localparam int ActivatePoolBits = 2;
@@ -163,7 +163,7 @@ package systole_pkg;
   localparam int ActivateResMulBits = 17;
   localparam int ActivateResZeroLsb = 376;    // its zero point, int8, subtracted before the multiply
   localparam int ActivateResZeroBits = 8;
-  localparam int ActivatePoolHeightLsb = 384; // pool window
+  localparam int ActivatePoolHeightLsb = 384; // pool window, 1 ... 15
   localparam int ActivatePoolHeightBits = 4;
   localparam int ActivatePoolWidthLsb = 388;
   localparam int ActivatePoolWidthBits = 4;
@@ -183,7 +183,7 @@ package systole_pkg;
   // ## Pool modes
   localparam int PoolNone = 0;     // one accumulator row, one output row
   localparam int PoolMax = 1;      // maximum of the finished int8 values
-  localparam int PoolAverage = 2;  // sum of accumulators before the multiply
+  localparam int PoolAverage = 2;  // sum of accumulators (and biases) before the multiply, or raw
 
   // ## Column parameters (ParamBytes a column, in column order)
   localparam int ParamBiasLsb = 0;         // int32

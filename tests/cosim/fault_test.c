@@ -395,8 +395,10 @@ ParameterizedTest(int *model, fault, instructions_that_dispatch_refuses) {
        SYSTOLE_UNIT_DISPATCH, "word 2"},
       {"END that waits", END, FIELD(WAIT), 1, SYSTOLE_ERROR_RESERVED,
        SYSTOLE_UNIT_DISPATCH, "word 0"},
-      {"residual", ACTIVATE, FIELD(ACTIVATE_RESIDUAL), 1, SYSTOLE_ERROR_UNSUPPORTED,
-       SYSTOLE_UNIT_DISPATCH, "this device was built without what it asks for"},
+      {"raw row with a residual", ACTIVATE_RAW, FIELD(ACTIVATE_RESIDUAL), 1,
+       SYSTOLE_ERROR_UNSUPPORTED, SYSTOLE_UNIT_DISPATCH, "raw rows have neither"},
+      {"pool without a window", ACTIVATE, FIELD(ACTIVATE_POOL), SYSTOLE_POOL_MAX,
+       SYSTOLE_ERROR_COUNT, SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
       {"LOAD of no lines", LOAD, FIELD(COPY_LINES), 0, SYSTOLE_ERROR_COUNT,
        SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
       {"LOAD of no blocks", LOAD, FIELD(COPY_BLOCKS), 0, SYSTOLE_ERROR_COUNT,
@@ -421,21 +423,61 @@ ParameterizedTest(int *model, fault, instructions_that_dispatch_refuses) {
   bench_close(b);
 }
 
-ParameterizedTestParameters(fault, pools_are_not_built_yet) { return every_model(); }
+/* An edit of an instruction that has a residual and a 2 x 2 pool over 3 x 4 rows. */
+static void try_extended(bench *b, int which, const edit *e) {
+  program p = b->right;
+  systole_instruction *i = &p.at[which];
+  SYSTOLE_SET(i, ACTIVATE_RESIDUAL, which == ACTIVATE);
+  SYSTOLE_SET(i, ACTIVATE_RES_STRIDE0, 1);
+  SYSTOLE_SET(i, ACTIVATE_RES_MUL, -3);
+  SYSTOLE_SET(i, ACTIVATE_POOL, SYSTOLE_POOL_AVERAGE);
+  SYSTOLE_SET(i, ACTIVATE_POOL_HEIGHT, 2);
+  SYSTOLE_SET(i, ACTIVATE_POOL_WIDTH, 2);
+  SYSTOLE_SET(i, ACTIVATE_POOL_STRIDE_W, 1);
+  SYSTOLE_SET(i, ACTIVATE_POOL_IN_HEIGHT, 3);
+  SYSTOLE_SET(i, ACTIVATE_POOL_IN_WIDTH, 4);
+  systole_set_bits(i, e->lsb, e->bits, e->value);
+  expect_fault(b, e->what, run(b, &p), e->code, (uint32_t)which, e->unit, e->cause);
+  expect_healthy(b, e->what);
+  cr_expect_eq(systole_prove(p.at, p.count, &b->g), SYSTOLE_ERR_ARGUMENT, "%s", e->what);
+  cr_expect_not_null(strstr(systole_last_error(), e->cause), "%s: %s", e->what,
+                     systole_last_error());
+}
 
-ParameterizedTest(int *model, fault, pools_are_not_built_yet) {
+ParameterizedTestParameters(fault, residuals_and_pools) { return every_model(); }
+
+ParameterizedTest(int *model, fault, residuals_and_pools) {
   bench *b = bench_open(models[*model]);
-  for (int pool = SYSTOLE_POOL_MAX; pool <= SYSTOLE_POOL_AVERAGE; pool++) {
-    program p = b->right;
-    SYSTOLE_SET(&p.at[ACTIVATE], ACTIVATE_POOL, pool);
-    SYSTOLE_SET(&p.at[ACTIVATE], ACTIVATE_POOL_HEIGHT, 2);
-    SYSTOLE_SET(&p.at[ACTIVATE], ACTIVATE_POOL_WIDTH, 2);
-    SYSTOLE_SET(&p.at[ACTIVATE], ACTIVATE_POOL_IN_HEIGHT, 3);
-    SYSTOLE_SET(&p.at[ACTIVATE], ACTIVATE_POOL_IN_WIDTH, 4);
-    expect_fault(b, "pool", run(b, &p), SYSTOLE_ERROR_UNSUPPORTED, ACTIVATE,
-                 SYSTOLE_UNIT_DISPATCH, "built without what it asks for");
-    expect_healthy(b, "pool");
+  cr_assert_eq(b->g.features,
+               1u << SYSTOLE_FEATURE_RESIDUAL | 1u << SYSTOLE_FEATURE_POOL);
+  const int64_t ub = b->g.ub_rows, half = b->g.acc_rows / 2;
+  const edit edits[] = {
+      {"pool mode 3", 0, FIELD(ACTIVATE_POOL), 3, SYSTOLE_ERROR_UNSUPPORTED,
+       SYSTOLE_UNIT_DISPATCH, "no device has pool mode 3"},
+      {"window of no lines", 0, FIELD(ACTIVATE_POOL_HEIGHT), 0, SYSTOLE_ERROR_COUNT,
+       SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
+      {"image of no columns", 0, FIELD(ACTIVATE_POOL_IN_WIDTH), 0, SYSTOLE_ERROR_COUNT,
+       SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
+      {"residual beyond the buffer", 0, FIELD(ACTIVATE_RES_ROW), ub - 5,
+       SYSTOLE_ERROR_UB_RANGE, SYSTOLE_UNIT_ACTIVATE, "of the residual"},
+      {"residual before the buffer", 0, FIELD(ACTIVATE_RES_STRIDE0), -1,
+       SYSTOLE_ERROR_UB_RANGE, SYSTOLE_UNIT_ACTIVATE, "of the residual, -11 to 0"},
+      {"pool in both halves", 0, FIELD(ACTIVATE_ACC_ROW), half - 5,
+       SYSTOLE_ERROR_ACC_RANGE, SYSTOLE_UNIT_ACTIVATE, "lie in both halves"},
+      {"pool beyond the accumulators", 0, FIELD(ACTIVATE_ACC_ROW), 2 * half - 5,
+       SYSTOLE_ERROR_ACC_RANGE, SYSTOLE_UNIT_ACTIVATE, "that exist"},
+  };
+  for (size_t e = 0; e < sizeof edits / sizeof edits[0]; e++) {
+    try_extended(b, ACTIVATE, &edits[e]);
   }
+  const edit raw_maximum = {"raw maximum",
+                            0,
+                            FIELD(ACTIVATE_POOL),
+                            SYSTOLE_POOL_MAX,
+                            SYSTOLE_ERROR_UNSUPPORTED,
+                            SYSTOLE_UNIT_DISPATCH,
+                            "raw rows have neither"};
+  try_extended(b, ACTIVATE_RAW, &raw_maximum);
   bench_close(b);
 }
 

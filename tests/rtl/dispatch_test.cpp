@@ -1,6 +1,7 @@
 // systole_dispatch: order, indices, and each refusal with its code, index and detail.
 // What an instruction may hold is computed here from the generated header alone.
 #include "Vdispatch.h"
+#include "Vdispatch_plain.h"
 #include "unit_bus.h"
 
 using namespace systole;
@@ -75,6 +76,7 @@ Instruction Good(unsigned opcode, Random *random) {
     i.Set(SYSTOLE_FIELD(WEIGHTS_TILES), 0);
   }
   if (opcode == SYSTOLE_OP_ACTIVATE) {
+    // What every build executes; Extended() adds to it.
     i.Set(SYSTOLE_FIELD(ACTIVATE_RESIDUAL), 0).Set(SYSTOLE_FIELD(ACTIVATE_POOL), 0);
   }
   return i;
@@ -85,7 +87,7 @@ struct Verdict {
   uint32_t detail = 0;
 };
 
-Verdict Judge(const Instruction &i, bool last) {
+Verdict Judge(const Instruction &i, bool last, unsigned features) {
   const unsigned opcode = static_cast<unsigned>(Get(i, SYSTOLE_FIELD(OPCODE)));
   const unsigned version = static_cast<unsigned>(Get(i, SYSTOLE_FIELD(VERSION)));
   if (version != SYSTOLE_ISA_VERSION) return {SYSTOLE_ERROR_VERSION, version};
@@ -122,19 +124,32 @@ Verdict Judge(const Instruction &i, bool last) {
             zero(SYSTOLE_FIELD(MATMUL_RED0)) || zero(SYSTOLE_FIELD(MATMUL_RED1)) ||
             zero(SYSTOLE_FIELD(MATMUL_RED2));
       break;
-    case SYSTOLE_OP_ACTIVATE:
-      bad = zero(SYSTOLE_FIELD(ACTIVATE_ROWS0)) || zero(SYSTOLE_FIELD(ACTIVATE_ROWS1));
-      if (!bad && (!zero(SYSTOLE_FIELD(ACTIVATE_RESIDUAL)) ||
-                   !zero(SYSTOLE_FIELD(ACTIVATE_POOL)))) {
+    case SYSTOLE_OP_ACTIVATE: {
+      const uint64_t pool = Get(i, SYSTOLE_FIELD(ACTIVATE_POOL));
+      const bool residual = !zero(SYSTOLE_FIELD(ACTIVATE_RESIDUAL));
+      bad = zero(SYSTOLE_FIELD(ACTIVATE_ROWS0)) || zero(SYSTOLE_FIELD(ACTIVATE_ROWS1)) ||
+            (pool != SYSTOLE_POOL_NONE && (zero(SYSTOLE_FIELD(ACTIVATE_POOL_HEIGHT)) ||
+                                           zero(SYSTOLE_FIELD(ACTIVATE_POOL_WIDTH)) ||
+                                           zero(SYSTOLE_FIELD(ACTIVATE_POOL_IN_HEIGHT)) ||
+                                           zero(SYSTOLE_FIELD(ACTIVATE_POOL_IN_WIDTH))));
+      const bool raw_scaled =
+          !zero(SYSTOLE_FIELD(ACTIVATE_RAW)) && (residual || pool == SYSTOLE_POOL_MAX);
+      const bool missing =
+          (residual && !(features >> SYSTOLE_FEATURE_RESIDUAL & 1)) ||
+          (pool != SYSTOLE_POOL_NONE && !(features >> SYSTOLE_FEATURE_POOL & 1));
+      if (!bad && (missing || raw_scaled || pool > SYSTOLE_POOL_AVERAGE)) {
         return {SYSTOLE_ERROR_UNSUPPORTED, 0};
       }
       break;
+    }
     default:
       break;
   }
   return {bad ? static_cast<unsigned>(SYSTOLE_ERROR_COUNT) : SYSTOLE_ERROR_NONE, 0};
 }
 
+// A build whose ACTIVATE has what the bits of kFeatures say.
+template <class Top, unsigned kFeatures>
 class Fixture {
  public:
   explicit Fixture(uint64_t seed) : bench(seed), random(seed) {
@@ -154,7 +169,7 @@ class Fixture {
     Verdict expected;
     size_t stops_at = 0;
     while (stops_at < program.size()) {
-      expected = Judge(program[stops_at], stops_at + 1 == program.size());
+      expected = Judge(program[stops_at], stops_at + 1 == program.size(), kFeatures);
       if (expected.code != SYSTOLE_ERROR_NONE) break;
       stops_at++;
     }
@@ -234,11 +249,27 @@ class Fixture {
     if (expected.code != SYSTOLE_ERROR_NONE || program.empty()) bench.Reset();
   }
 
-  Bench<Vdispatch> bench;
+  Bench<Top> bench;
   Random random;
   bool was_idle = false;
   int errors = 0, done = 0;
 };
+
+using Full =
+    Fixture<Vdispatch, 1u << SYSTOLE_FEATURE_RESIDUAL | 1u << SYSTOLE_FEATURE_POOL>;
+using Plain = Fixture<Vdispatch_plain, 0>;
+
+// With residuals and pools, in any combination that has a meaning.
+Instruction Extended(Instruction i, Random *random) {
+  if (Get(i, SYSTOLE_FIELD(OPCODE)) != SYSTOLE_OP_ACTIVATE) return i;
+  const bool raw = Get(i, SYSTOLE_FIELD(ACTIVATE_RAW));
+  i.Set(SYSTOLE_FIELD(ACTIVATE_RESIDUAL), !raw && random->Percent(50));
+  if (random->Percent(50)) {
+    i.Set(SYSTOLE_FIELD(ACTIVATE_POOL),
+          raw || random->Percent(50) ? SYSTOLE_POOL_AVERAGE : SYSTOLE_POOL_MAX);
+  }
+  return i;
+}
 
 std::vector<Instruction> GoodProgram(Random *random) {
   std::vector<Instruction> program;
@@ -253,17 +284,25 @@ std::vector<Instruction> GoodProgram(Random *random) {
 
 Test(dispatch, good_programs_go_out_in_order) {
   ForSeeds(60, [](uint64_t seed) {
-    Fixture f(seed);
-    for (int run = 0; run < 3; run++) f.Run(GoodProgram(&f.random));
-    SYSTOLE_CHECK(f.done == 3, "%d runs were good", f.done);
+    Plain plain(seed);
+    for (int run = 0; run < 2; run++) plain.Run(GoodProgram(&plain.random));
+    Full full(seed);
+    for (int run = 0; run < 3; run++) {
+      std::vector<Instruction> program = GoodProgram(&full.random);
+      for (Instruction &i : program) i = Extended(i, &full.random);
+      full.Run(program);
+    }
+    SYSTOLE_CHECK(plain.done == 2 && full.done == 3, "%d and %d runs were good",
+                  plain.done, full.done);
   });
 }
 
 Test(dispatch, bad_instructions_are_refused_with_their_cause) {
   ForSeeds(200, [](uint64_t seed) {
-    Fixture f(seed);
+    Full f(seed);
     for (int run = 0; run < 3; run++) {
       std::vector<Instruction> program = GoodProgram(&f.random);
+      for (Instruction &i : program) i = Extended(i, &f.random);
       Instruction &victim = program[f.random.Below(program.size())];
       const unsigned opcode = static_cast<unsigned>(Get(victim, SYSTOLE_FIELD(OPCODE)));
       switch (f.random.Below(5)) {
@@ -300,7 +339,7 @@ Test(dispatch, bad_instructions_are_refused_with_their_cause) {
 }
 
 Test(dispatch, every_reserved_bit_is_noticed) {
-  Fixture f(1);
+  Full f(1);
   int refused = 0;
   for (unsigned opcode = SYSTOLE_OP_LOAD; opcode <= SYSTOLE_OP_END; opcode++) {
     for (int bit = 16; bit < SYSTOLE_INSTRUCTION_BITS; bit++) {
@@ -316,4 +355,36 @@ Test(dispatch, every_reserved_bit_is_noticed) {
     }
   }
   cr_assert_gt(refused, 1000);
+}
+
+// What ACTIVATE may ask for, in a build that has it and in one that has not.
+Test(dispatch, residuals_and_pools_are_executed_or_refused) {
+  Full full(1);
+  Plain plain(1);
+  for (unsigned raw = 0; raw < 2; raw++) {
+    for (unsigned residual = 0; residual < 2; residual++) {
+      for (unsigned pool = 0; pool < 4; pool++) {
+        for (unsigned empty = 0; empty < 5; empty++) {
+          static const int kSizes[] = {
+              SYSTOLE_ACTIVATE_POOL_HEIGHT_LSB, SYSTOLE_ACTIVATE_POOL_WIDTH_LSB,
+              SYSTOLE_ACTIVATE_POOL_IN_HEIGHT_LSB, SYSTOLE_ACTIVATE_POOL_IN_WIDTH_LSB};
+          Instruction i = Good(SYSTOLE_OP_ACTIVATE, &full.random);
+          i.Set(SYSTOLE_FIELD(ACTIVATE_RAW), raw)
+              .Set(SYSTOLE_FIELD(ACTIVATE_RESIDUAL), residual)
+              .Set(SYSTOLE_FIELD(ACTIVATE_POOL), pool);
+          if (empty < 4) i.Set(kSizes[empty], empty < 2 ? 4 : 16, 0);
+          const std::vector<Instruction> program = {i,
+                                                    Good(SYSTOLE_OP_END, &full.random)};
+          full.Run(program);
+          plain.Run(program);
+        }
+      }
+    }
+  }
+  good = full.done;
+  refused = full.errors;
+  // Without a pool its sizes do not matter: 3 x 5; with one of the two, all must be
+  // there.
+  cr_assert_eq(good, 3 * 5 + 2 + 2 - 1, "%d good, %d refused", good, refused);
+  cr_assert_eq(plain.done, 2 * 5);
 }
