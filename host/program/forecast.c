@@ -32,10 +32,10 @@ enum {
   kWeightsDone = 1,  /* last beat arrived -> done */
   kMatmulLanding = 4, /* last row issued -> done, beside 2 Dim */
   kMatmulLands = 3,   /* the same, until the half may be read */
-  kActivateRead = 1,  /* accepted -> first accumulator row read */
-  kActivateRaw = 2,   /* accumulator read -> raw row offered */
-  kActivateInt8 = 4,  /* accumulator read -> int8 row offered */
-  kActivateNext = 1,  /* last row taken -> next instruction accepted; tokens given */
+  kActivateRead = 3,  /* accepted -> first accumulator row read */
+  kActivateRaw = 5,   /* accumulator read -> raw row offered */
+  kActivateInt8 = 14, /* accumulator read -> int8 row offered */
+  kActivateGive = 1,  /* last row taken -> tokens given */
   kStoreRead = 3,     /* row asked of the buffer -> taken for sending */
   kRowToBeat = 3,     /* row taken by the store unit -> its first beat at memory */
   kStoreSlack = 2,    /* beats that wait between the row register and memory */
@@ -251,7 +251,7 @@ typedef struct forecaster {
 
   /* activation unit */
   int activating, raw;
-  int64_t activate_left, activate_at;
+  int64_t activate_left, activate_at, activate_free;
   unsigned activate_give;
 
   copier load, store;
@@ -840,7 +840,9 @@ static void do_activate(forecaster *f, int64_t now) {
     f->activate_left =
         (int64_t)(SYSTOLE_GET(i, ACTIVATE_ROWS0) * SYSTOLE_GET(i, ACTIVATE_ROWS1));
     int64_t reads = max64(now + kActivateRead, f->landed_at[half] + 1);
-    f->activate_at = reads + (f->raw ? kActivateRaw : kActivateInt8);
+    /* Rows follow those of the instruction before without a gap. */
+    f->activate_at =
+        max64(reads + (f->raw ? kActivateRaw : kActivateInt8), f->activate_free);
     return;
   }
   int64_t last, rows = min64(f->activate_left, f->raw ? kQuantum : kSharedQuantum);
@@ -854,8 +856,9 @@ static void do_activate(forecaster *f, int64_t now) {
   f->activate_left -= rows;
   if (f->activate_left > 0) return;
   f->activating = 0;
-  f->queues[SYSTOLE_UNIT_ACTIVATE].free = last + kActivateNext;
-  give(f, SYSTOLE_UNIT_ACTIVATE, f->activate_give, last + kActivateNext);
+  f->activate_free = last + 1;
+  f->queues[SYSTOLE_UNIT_ACTIVATE].free = now; /* the next one enters behind it */
+  give(f, SYSTOLE_UNIT_ACTIVATE, f->activate_give, last + kActivateGive);
 }
 
 /* Rows of the unified buffer to memory. */

@@ -463,44 +463,44 @@ module systole_activate #(
 
   // ---- the lanes -----------------------------------------------------------------------------
   // Arrays and `ctl` are private to this process, later stages first; see systole_core_flat for the
-  // reason. The comment of a stage says what its registers hold after it. Numbers that are written
-  // with 64 bits use fewer (the product 49): that is a lane of the simulator's SIMD, and synthesis
-  // trims the rest. No stage has more than one addition of 50 bits, one product that a DSP holds, or
-  // a third of a shift.
+  // reason. The comment of a stage says what its registers hold after it. No stage has more than one
+  // addition of 49 bits, one product that a DSP holds, or half of a shift.
   logic signed [31:0] bias_m  [0:1][0:Dim-1];
-  logic signed [63:0] scale_m [0:1][0:Dim-1];
-  logic        [63:0] shift_m [0:1][0:Dim-1];
-  logic [CtlBits-1:0] ctl [0:Stages];      // of the element at each stage
-  logic signed [31:0] biased  [0:Dim-1];
-  logic signed [31:0] sum     [0:Dim-1];
-  logic signed [63:0] low_product  [0:Dim-1];
-  logic signed [63:0] high_product [0:Dim-1];
-  logic signed [63:0] product [0:Dim-1];
-  logic signed [63:0] scaled  [0:Dim-1];
-  logic signed [63:0] coarse  [0:Dim-1];   // two bits more on the right: half, and anything less
-  logic signed [63:0] fine    [0:Dim-1];
-  logic signed [31:0] near   [0:Dim-1];
-  logic signed [31:0] moved   [0:Dim-1];
-  logic signed [31:0] clamped [0:Dim-1];
-  logic signed [31:0] largest [0:Dim-1];
+  logic signed [16:0] scale_m [0:1][0:Dim-1];
+  logic        [5:0]  shift_m [0:1][0:Dim-1];
+  logic [CtlBits-1:0] ctl [0:Stages];           // of the element at each stage
+  logic signed [31:0] biased       [0:Dim-1];
+  logic signed [31:0] sum          [0:Dim-1];
+  logic signed [34:0] low_product  [0:Dim-1];
+  logic signed [31:0] high_product [0:Dim-1];
+  logic signed [48:0] product      [0:Dim-1];
+  logic signed [48:0] scaled       [0:Dim-1];
+  logic signed [50:0] coarse       [0:Dim-1];   // two bits more on the right: half, and anything less
+  logic signed [50:0] fine         [0:Dim-1];
+  logic signed [50:0] above;
+  logic signed [11:0] near         [0:Dim-1];
+  logic signed [10:0] moved        [0:Dim-1];
+  logic signed [7:0]  clamped      [0:Dim-1];
+  logic signed [7:0]  largest      [0:Dim-1];
+  logic signed [8:0]  difference   [0:Dim-1];
+  logic signed [25:0] added        [0:Dim-1];
   logic [8*Dim-1:0]   residual3, residual4;
-  logic signed [31:0] difference [0:Dim-1];
-  logic signed [31:0] added   [0:Dim-1];
   logic [32*Dim-1:0]  raw_mem [0:Slots-1];
   logic [8*Dim-1:0]   row_mem [0:Slots-1];
   logic [32*Dim-1:0]  raw_row;
   logic [8*Dim-1:0]   row;
-  logic signed [31:0] zero, low, top;
-  logic signed [31:0] factor;
+  logic signed [7:0]  zero;
+  logic signed [10:0] low, top;
+  logic signed [16:0] factor;
   logic               bank;
   logic               raw_done, row_done;
   logic [Slots-1:0]   filled;
 
   // A shift to the right that keeps, in bit 0, whether any one was lost.
-  function automatic logic signed [63:0] shift_sticky(input logic signed [63:0] value,
-                                                      input logic [63:0] shift);
+  function automatic logic signed [50:0] shift_sticky(input logic signed [50:0] value,
+                                                      input logic [5:0] shift);
     shift_sticky = (value >>> shift) |
-                   (((value & $signed((64'd1 << shift) - 64'd1)) != 64'sd0) ? 64'sd1 : 64'sd0);
+                   (((value & $signed(~({51{1'b1}} << shift))) != 51'sd0) ? 51'sd1 : 51'sd0);
   endfunction
 
   always_ff @(posedge clk_i) begin : p_lanes
@@ -515,7 +515,7 @@ module systole_activate #(
       else ub_data_o <= row_mem[read_q];
     end
     if (row_done) begin
-      for (int unsigned c = 0; c < Dim; c++) row[8*c +: 8] = largest[c][7:0];
+      for (int unsigned c = 0; c < Dim; c++) row[8*c +: 8] = largest[c];
       row_mem[ctl[Stages][CtlSlot +: SlotBits]] = row;
       filled[ctl[Stages][CtlSlot +: SlotBits]] = 1'b1;
     end
@@ -536,48 +536,50 @@ module systole_activate #(
     end
     // 12: clamped; the maximum of nothing is the lowest value there is.
     if (valid_q[11]) begin
-      low = 32'($signed(ctl[11][CtlLow +: 8]));
-      top = (ctl[11][CtlVoid] && !ctl[11][CtlSum]) ? low : 32'($signed(ctl[11][CtlHigh +: 8]));
+      low = 11'($signed(ctl[11][CtlLow +: 8]));
+      top = (ctl[11][CtlVoid] && !ctl[11][CtlSum]) ? low : 11'($signed(ctl[11][CtlHigh +: 8]));
       for (int unsigned c = 0; c < Dim; c++)
-        clamped[c] = (moved[c] < low) ? low : (moved[c] > top) ? top : moved[c];
+        clamped[c] = 8'((moved[c] < low) ? low : (moved[c] > top) ? top : moved[c]);
     end
     // 11: rounded, half to even, and moved by the zero point.
     if (valid_q[10]) begin
-      zero = 32'($signed(ctl[10][CtlZero +: 8]));
+      zero = $signed(ctl[10][CtlZero +: 8]);
       for (int unsigned c = 0; c < Dim; c++)
-        moved[c] = (near[c] >>> 2) + zero + ((near[c] >>> 1) & (near[c] | (near[c] >>> 2)) & 32'sd1);
+        moved[c] = 11'(near[c] >>> 2) + 11'(zero) + 11'(((near[c] >>> 1) & (near[c] | (near[c] >>> 2))) & 12'sd1);
     end
-    // 10: 13 bits, of which two stand behind the point; what is outside is clamped anyway.
+    // 10: 12 bits, of which two stand behind the point; what is outside is clamped anyway.
     if (valid_q[9]) begin
-      for (int unsigned c = 0; c < Dim; c++)
-        near[c] = (fine[c] < -64'sd2048) ? -32'sd2048 : (fine[c] > 64'sd2047) ? 32'sd2047 : 32'(fine[c]);
+      for (int unsigned c = 0; c < Dim; c++) begin
+        above = fine[c] >>> 11;
+        near[c] = (above == 51'sd0 || above == -51'sd1) ? 12'(fine[c]) : (above < 51'sd0) ? -12'sd2048 : 12'sd2047;
+      end
     end
     // 9: shifted by 0 ... 7.
     if (valid_q[8]) begin
       bank = ctl[8][CtlBank];
       for (int unsigned c = 0; c < Dim; c++)
-        fine[c] = shift_sticky(coarse[c], shift_m[bank][c] & 64'd7);
+        fine[c] = shift_sticky(coarse[c], shift_m[bank][c] & 6'd7);
     end
     // 8: shifted by a multiple of 8.
     if (valid_q[7]) begin
       bank = ctl[7][CtlBank];
       for (int unsigned c = 0; c < Dim; c++)
-        coarse[c] = shift_sticky(scaled[c] <<< 2, shift_m[bank][c] & 64'd56);
+        coarse[c] = shift_sticky(51'(scaled[c]) <<< 2, shift_m[bank][c] & 6'd56);
     end
     // 7: with the residual.
     if (valid_q[6]) begin
       if (ctl[6][CtlAdd]) begin
-        for (int unsigned c = 0; c < Dim; c++) scaled[c] = product[c] + 64'(added[c]);
+        for (int unsigned c = 0; c < Dim; c++) scaled[c] = product[c] + 49'(added[c]);
       end else begin
         for (int unsigned c = 0; c < Dim; c++) scaled[c] = product[c];
       end
     end
     // 6: the product.
     if (valid_q[5]) begin
-      for (int unsigned c = 0; c < Dim; c++) product[c] = (high_product[c] <<< 17) + low_product[c];
+      for (int unsigned c = 0; c < Dim; c++) product[c] = (49'(high_product[c]) <<< 17) + 49'(low_product[c]);
       if (ctl[5][CtlFetch]) begin
-        factor = 32'($signed(ctl[5][CtlMul +: 17]));
-        for (int unsigned c = 0; c < Dim; c++) added[c] = difference[c] * factor;
+        factor = $signed(ctl[5][CtlMul +: 17]);
+        for (int unsigned c = 0; c < Dim; c++) added[c] = 26'(difference[c]) * 26'(factor);
       end
     end
     // 5: products of the lower 17 and the upper 15 bits.
@@ -585,14 +587,14 @@ module systole_activate #(
       bank = ctl[4][CtlBank];
       if (!ctl[4][CtlRaw]) begin
         for (int unsigned c = 0; c < Dim; c++) begin
-          low_product[c]  = (64'(sum[c]) & 64'sh1FFFF) * scale_m[bank][c];
-          high_product[c] = (64'(sum[c]) >>> 17) * scale_m[bank][c];
+          low_product[c]  = 35'($signed({1'b0, sum[c][16:0]})) * 35'(scale_m[bank][c]);
+          high_product[c] = 32'($signed(sum[c][31:17])) * 32'(scale_m[bank][c]);
         end
       end
       if (ctl[4][CtlFetch]) begin
-        zero = 32'($signed(ctl[4][CtlResZero +: 8]));
+        zero = $signed(ctl[4][CtlResZero +: 8]);
         for (int unsigned c = 0; c < Dim; c++)
-          difference[c] = 32'($signed(residual4[8*c +: 8])) - zero;
+          difference[c] = 9'($signed(residual4[8*c +: 8])) - 9'(zero);
       end
     end
     // 4: summed over the window.
@@ -641,8 +643,8 @@ module systole_activate #(
       if (param_valid_i) begin
         for (int unsigned i = 0; i < Columns; i++) begin
           bias_m[param_bank_i][32'(param_beat_i) * Columns + i] = $signed(param_data_i[64*i +: 32]);
-          scale_m[param_bank_i][32'(param_beat_i) * Columns + i] = 64'($signed(param_data_i[64*i + MulAt +: MulBits]));
-          shift_m[param_bank_i][32'(param_beat_i) * Columns + i] = 64'(param_data_i[64*i + ShiftAt +: ShBits]);
+          scale_m[param_bank_i][32'(param_beat_i) * Columns + i] = $signed(param_data_i[64*i + MulAt +: MulBits]);
+          shift_m[param_bank_i][32'(param_beat_i) * Columns + i] = param_data_i[64*i + ShiftAt +: ShBits];
         end
       end
     end
@@ -650,8 +652,8 @@ module systole_activate #(
     always_ff @(posedge clk_i) begin : p_params
       if (param_valid_i) begin
         if (param_beat_i[0]) begin
-          scale_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = 64'($signed(param_data_i[MulAt-32 +: MulBits]));
-          shift_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = 64'(param_data_i[ShiftAt-32 +: ShBits]);
+          scale_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = $signed(param_data_i[MulAt-32 +: MulBits]);
+          shift_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = param_data_i[ShiftAt-32 +: ShBits];
         end else begin
           bias_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = $signed(param_data_i);
         end
