@@ -26,7 +26,7 @@ typedef struct systole_launch {
 typedef struct systole_card_ops {
   uint32_t version;   /* SYSTOLE_CARD_VERSION */
   const char *scheme; /* before the colon of a device name: "rtl" */
-  int simulated;      /* 1: cycles come from a simulated clock */
+  int simulated;      /* 1: cycles come from a simulated clock; see also `simulates` */
 
   /* Appends what this row can offer here. Called for `systole devices`; must not start
    * anything slow and must not abort. `add` copies the strings. */
@@ -74,7 +74,17 @@ typedef struct systole_card_ops {
   /* Clock cycles since open, also while a run is going; waiting advances them, reading
    * and writing memory does not. NULL: the row has no simulated clock. */
   uint64_t (*cycles)(const systole_card *card);
+
+  /* The same as `simulated` for one card, in a row that has both kinds; NULL: the row
+   * has one. */
+  int (*simulates)(const systole_card *card);
 } systole_card_ops;
+
+/* 1 when the cycles of `card` come from a simulated clock. */
+static inline int systole_card_simulates(const systole_card_ops *ops,
+                                         const systole_card *card) {
+  return ops->simulates ? ops->simulates(card) : ops->simulated;
+}
 
 /* All rows built into this library; count in *count. */
 const systole_card_ops *const *systole_card_rows(size_t *count);
@@ -82,5 +92,6 @@ const systole_card_ops *const *systole_card_rows(size_t *count);
 /* ---- rows ---- */
 extern const systole_card_ops systole_card_rtl;
 extern const systole_card_ops systole_card_model;
+extern const systole_card_ops systole_card_xrt;
 
 #endif

@@ -61,24 +61,46 @@ void systole_axi_store_free(systole_axi_store *store) {
   free(store);
 }
 
-uint64_t systole_axi_store_alloc(systole_axi_store *store, uint64_t bytes) {
+/* Cuts the segment so that it ends at `offset` bytes from the store's begin and a free
+ * one follows. 0 when this machine is out of memory. */
+static int cut(segment *s, uint64_t offset) {
+  segment *rest = malloc(sizeof *rest);
+  if (!rest) return 0;
+  *rest = (segment){s, s->next, offset, s->offset + s->bytes - offset, 0};
+  if (s->next) s->next->previous = rest;
+  s->next = rest;
+  s->bytes = offset - s->offset;
+  return 1;
+}
+
+uint64_t systole_axi_store_alloc_in(systole_axi_store *store, uint64_t bytes,
+                                    uint64_t first, uint64_t end) {
   const uint64_t unit = SYSTOLE_AXI_STORE_ALIGN;
-  if (bytes > store->bytes) return 0;
+  if (first < store->base) first = store->base;
+  if (end > store->base + store->bytes) end = store->base + store->bytes;
+  if (end <= first || bytes > store->bytes) return 0;
+  /* Offsets from here on, on borders of units. */
+  first = (first - store->base + unit - 1) / unit * unit;
+  end = (end - store->base) / unit * unit;
   bytes = bytes ? (bytes + unit - 1) / unit * unit : unit;
-  for (segment *s = store->segments; s; s = s->next) {
-    if (s->used || s->bytes < bytes) continue;
-    if (s->bytes > bytes) {
-      segment *rest = malloc(sizeof *rest);
-      if (!rest) return 0;
-      *rest = (segment){s, s->next, s->offset + bytes, s->bytes - bytes, 0};
-      if (s->next) s->next->previous = rest;
-      s->next = rest;
-      s->bytes = bytes;
+  for (segment *s = store->segments; s && s->offset < end; s = s->next) {
+    const uint64_t begin = s->offset < first ? first : s->offset;
+    const uint64_t last = s->offset + s->bytes < end ? s->offset + s->bytes : end;
+    if (s->used || last <= begin || last - begin < bytes) continue;
+    if (begin > s->offset) {
+      if (!cut(s, begin)) return 0;
+      s = s->next;
     }
+    if (s->bytes > bytes && !cut(s, begin + bytes)) return 0;
     s->used = 1;
     return store->base + s->offset;
   }
   return 0;
+}
+
+uint64_t systole_axi_store_alloc(systole_axi_store *store, uint64_t bytes) {
+  return systole_axi_store_alloc_in(store, bytes, store->base,
+                                    store->base + store->bytes);
 }
 
 /* Joins the free segment `s` with the free segment after it. */

@@ -37,6 +37,11 @@ void systole_axi_store_free(systole_axi_store *store);
  * too. */
 uint64_t systole_axi_store_alloc(systole_axi_store *store, uint64_t bytes);
 
+/* The same, within the addresses first ... end - 1 (a bank of the memory); what lies
+ * outside the store is left out. */
+uint64_t systole_axi_store_alloc_in(systole_axi_store *store, uint64_t bytes,
+                                    uint64_t first, uint64_t end);
+
 /* Gives a block back and joins it with free neighbours. Large blocks are returned to the
  * operating system, so their contents are lost. 0 on success, -1 if `address` is not the
  * start of a used block (nothing happens). */

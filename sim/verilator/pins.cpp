@@ -1128,6 +1128,10 @@ void api_hang(systole_rtl *model, int port, int channels) {
 
 void api_heal(systole_rtl *model, int port) { systole_axi_port_heal(&model->port[port]); }
 
+void api_attach(systole_rtl *model, int number, const systole_axi_store *store) {
+  systole_axi_port_init(&model->port[number], store, kAxiBytes, &model->timing);
+}
+
 constexpr systole_rtl_api kApi = {
     SYSTOLE_RTL_API_VERSION, SYSTOLE_RTL_DIM,    static_cast<int>(kAxiBytes),
     SYSTOLE_RTL_FLAT,    SYSTOLE_RTL_DEBUG,  systole_axi_preset_name,
@@ -1138,6 +1142,7 @@ constexpr systole_rtl_api kApi = {
     api_memory_name,     api_clock_mhz,      api_run_cpu_seconds,
     api_cycles,          api_idle,           api_traffic,
     api_fault,           api_hang,           api_heal,
+    api_attach,
 };
 
 }  // namespace

@@ -82,6 +82,11 @@ typedef struct systole_rtl_api {
   int (*fault)(systole_rtl *model, int port, const systole_axi_fault *fault);
   void (*hang)(systole_rtl *model, int port, int channels);
   void (*heal)(systole_rtl *model, int port);
+
+  /* Puts `store` behind `port` in place of the model's own memory, as for kernels that
+   * share a card's memory. Borrowed until the model is destroyed; alloc, write and read
+   * stay with the model's own. Only directly after create. */
+  void (*attach)(systole_rtl *model, int port, const systole_axi_store *store);
 } systole_rtl_api;
 
 const systole_rtl_api *systole_rtl_entry(void);

@@ -113,3 +113,31 @@ Test(axi_store, gigabytes_cost_nothing_until_used) {
   cr_expect_eq(*end, 0, "a large block goes back to the operating system");
   systole_axi_store_free(store);
 }
+
+Test(axi_store, a_bank_is_filled_and_not_left) {
+  systole_axi_store *store = systole_axi_store_create(BASE, 16 * PAGE);
+  const uint64_t first = BASE + 4 * PAGE, end = BASE + 8 * PAGE;
+  uint64_t block[4];
+  for (int i = 0; i < 4; i++) {
+    block[i] = systole_axi_store_alloc_in(store, PAGE, first, end);
+    cr_expect_eq(block[i], first + (uint64_t)i * PAGE);
+  }
+  cr_expect_eq(systole_axi_store_alloc_in(store, 1, first, end), 0, "the bank is full");
+  expect_usage(store, 4 * PAGE, 8 * PAGE);
+  cr_expect_eq(systole_axi_store_release(store, block[1]), 0);
+  cr_expect_eq(systole_axi_store_release(store, block[2]), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 3 * PAGE, first, end), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 2 * PAGE, first, end), block[1]);
+  cr_expect_eq(systole_axi_store_alloc(store, 4 * PAGE), BASE, "the space before it");
+  systole_axi_store_free(store);
+}
+
+Test(axi_store, a_bank_reaches_as_far_as_the_memory) {
+  systole_axi_store *store = systole_axi_store_create(BASE, 4 * PAGE);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 1, BASE + 4 * PAGE, BASE + 8 * PAGE), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 1, 0, BASE), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 1, BASE + PAGE, BASE), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 5 * PAGE, 0, UINT64_MAX), 0);
+  cr_expect_eq(systole_axi_store_alloc_in(store, 4 * PAGE, 0, UINT64_MAX), BASE);
+  systole_axi_store_free(store);
+}

@@ -364,7 +364,7 @@ static systole_status note_opening(systole_card *card, const char *name,
   if (!good) cJSON_Delete(registers);
   good = good && cJSON_AddStringToObject(object, "device", name) != NULL &&
          cJSON_AddStringToObject(object, "library", SYSTOLE_VERSION) != NULL &&
-         cJSON_AddBoolToObject(object, "simulated", card->inner_ops->simulated) != NULL &&
+         cJSON_AddBoolToObject(object, "simulated", card->ops.simulated) != NULL &&
          (memory == NULL || cJSON_AddStringToObject(object, "memory", memory) != NULL) &&
          cJSON_AddStringToObject(object, "stall_seed", seed) != NULL &&
          cJSON_AddNumberToObject(object, "memory_bytes", (double)options->memory_bytes) !=
@@ -401,7 +401,7 @@ systole_status systole_record_open(const systole_card_ops **ops, systole_card **
   recorder->ops = (systole_card_ops){
       .version = SYSTOLE_CARD_VERSION,
       .scheme = inner_ops->scheme,
-      .simulated = inner_ops->simulated,
+      .simulated = systole_card_simulates(inner_ops, inner),
       .list = inner_ops->list,
       .open = NULL, /* only systole_record_open makes one */
       .close = record_close,

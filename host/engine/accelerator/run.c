@@ -162,13 +162,14 @@ void systole_run_fill_stats(systole_stats *stats, const systole_run_context *con
   stats->dram_read_bytes = stats->gmem0_read_bytes + stats->gmem1_read_bytes;
   stats->dram_write_bytes = stats->gmem0_write_bytes;
   stats->instructions = c[SYSTOLE_COUNTER_INSTRUCTIONS];
-  stats->sim_cpu_s = context->ops->simulated ? totals->sim_cpu_s : 0.0;
+  const int simulated = systole_card_simulates(context->ops, context->card);
+  stats->sim_cpu_s = simulated ? totals->sim_cpu_s : 0.0;
   stats->kernel = "weight-stationary";
   if (stats->cycles > 0) {
     stats->utilisation =
         (double)macs / ((double)row * (double)row * (double)stats->cycles);
   }
-  if (context->ops->simulated && stats->clock_mhz > 0.0) {
+  if (simulated && stats->clock_mhz > 0.0) {
     stats->seconds = (double)stats->cycles / (stats->clock_mhz * 1e6);
   } else {
     stats->seconds = totals->wall_s;
