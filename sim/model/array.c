@@ -10,17 +10,25 @@
 enum {
   Columns = 16,             /* of a packed block: a 512-bit register of int32 */
   PackedBytes = 256 * 1024, /* of several steps: they stay in a second-level cache */
-  CountRows = 255           /* rows that a byte counts */
+  RememberedSteps = 512,
+  CountRows = 255 /* rows that a byte counts */
+};
+
+/* Whose counts of zero values are remembered: all column blocks of a product pass the
+ * same rows. Entry n belongs to the n-th step of a MATMUL. */
+struct remembered {
+  uint64_t generation;
+  int64_t start, rows0, rows1, stride0, stride1;
 };
 
 struct systole_model_array {
   int dim, blocks;
   int64_t step_bytes, most_steps;
-  systole_model_kernel *kernel;
-  const char *name;
+  const systole_model_kernel *kernel;
   int8_t *packed;
   int32_t *column_sums;
-  uint32_t *zero_values;  /* by lane: rows of a step whose value is 0 */
+  struct remembered *remembered;
+  uint32_t *zero_values;  /* of each remembered step, by lane: rows whose value is 0 */
   uint32_t *zero_weights; /* by lane k: zeros in row k of a tile */
 };
 
@@ -29,6 +37,7 @@ void systole_model_array_free(systole_model_array *array) {
   systole_release(array->packed);
   systole_release(array->column_sums);
   systole_release(array->zero_values);
+  systole_release(array->remembered);
   systole_release(array->zero_weights);
   free(array);
 }
@@ -44,12 +53,9 @@ systole_status systole_model_array_create(systole_model_array **out, int dim,
   array->step_bytes = (int64_t)array->blocks * Columns * dim;
   array->most_steps = PackedBytes / array->step_bytes;
   if (array->most_steps < 1) array->most_steps = 1;
-  array->kernel = systole_model_kernel_plain;
-  array->name = "model-plain";
-  if (!portable && systole_model_has_avx512_vnni()) {
-    array->kernel = systole_model_kernel_avx512_vnni;
-    array->name = "model-avx512-vnni";
-  }
+  array->kernel = !portable && systole_model_has_avx512_vnni()
+                      ? &systole_model_avx512_vnni
+                      : &systole_model_plain;
   systole_status status =
       systole_allocate_zeroed((void **)&array->packed, (uint64_t)array->most_steps,
                               (uint64_t)array->step_bytes, "packed tiles");
@@ -59,8 +65,13 @@ systole_status systole_model_array_create(systole_model_array **out, int dim,
                               "column sums");
   }
   if (status == SYSTOLE_OK) {
-    status = systole_allocate((void **)&array->zero_values, (uint64_t)dim,
-                              sizeof(uint32_t), "zero counts");
+    status =
+        systole_allocate((void **)&array->zero_values, (uint64_t)dim * RememberedSteps,
+                         sizeof(uint32_t), "zero counts");
+  }
+  if (status == SYSTOLE_OK) {
+    status = systole_allocate_zeroed((void **)&array->remembered, RememberedSteps,
+                                     sizeof *array->remembered, "zero counts");
   }
   if (status == SYSTOLE_OK) {
     status = systole_allocate((void **)&array->zero_weights, (uint64_t)dim,
@@ -75,41 +86,23 @@ systole_status systole_model_array_create(systole_model_array **out, int dim,
 }
 
 const char *systole_model_array_kernel(const systole_model_array *array) {
-  return array->name;
+  return array->kernel->name;
 }
 
 /* ---- packing
  * --------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void pack_tile_of(
-    int8_t *restrict out, int32_t *restrict sums, uint32_t *restrict zeros,
-    const int8_t *restrict tile, int dim) {
+static void pack_plain(int8_t *out, int32_t *sums, uint32_t *zeros, const int8_t *tile,
+                       int dim) {
   for (int k = 0; k < dim; k++) {
     uint32_t zero = 0;
     for (int c = 0; c < dim; c++) {
       const int8_t w = tile[k * dim + c];
       out[(c / Columns * (dim / 4) + k / 4) * 4 * Columns + c % Columns * 4 + k % 4] = w;
+      sums[c] += w;
       zero += w == 0;
     }
     zeros[k] = zero;
-  }
-  for (int c = 0; c < dim; c++) {
-    int32_t sum = 0;
-    for (int k = 0; k < dim; k++) sum += tile[k * dim + c];
-    sums[c] += sum;
-  }
-}
-
-static void pack_tile(systole_model_array *array, int64_t step, const uint8_t *tile) {
-  int8_t *out = array->packed + step * array->step_bytes;
-  const int8_t *from = (const int8_t *)tile;
-  /* Sizes that the compiler knows become SIMD. */
-  if (array->dim == 16) {
-    pack_tile_of(out, array->column_sums, array->zero_weights, from, 16);
-  } else if (array->dim == 64) {
-    pack_tile_of(out, array->column_sums, array->zero_weights, from, 64);
-  } else {
-    pack_tile_of(out, array->column_sums, array->zero_weights, from, array->dim);
   }
 }
 
@@ -134,10 +127,10 @@ static inline __attribute__((always_inline)) void count_line(uint32_t *restrict 
 }
 
 /* Rows of step `start` whose value is zero, lane by lane. */
-static void count_zero_values(systole_model_array *array, const systole_model_rows *rows,
+static void count_zero_values(uint32_t *out, const systole_model_rows *rows,
                               int64_t start) {
-  const int dim = array->dim;
-  memset(array->zero_values, 0, (size_t)dim * sizeof *array->zero_values);
+  const int dim = rows->dim;
+  memset(out, 0, (size_t)dim * sizeof *out);
   for (int64_t i1 = 0; i1 < rows->rows1; i1++) {
     const uint8_t *row = rows->ub + (start + i1 * rows->stride1) * dim;
     const int64_t pitch = rows->stride0 * dim;
@@ -145,25 +138,42 @@ static void count_zero_values(systole_model_array *array, const systole_model_ro
       /* Four rows at a time fill a register. */
       uint32_t counts[64] = {0};
       count_line(counts, row, 64, rows->rows0 / 4, 64);
-      for (int k = 0; k < 64; k++) array->zero_values[k % 16] += counts[k];
+      for (int k = 0; k < 64; k++) out[k % 16] += counts[k];
     } else if (dim == 16) {
-      count_line(array->zero_values, row, pitch, rows->rows0, 16);
+      count_line(out, row, pitch, rows->rows0, 16);
     } else if (dim == 64) {
-      count_line(array->zero_values, row, pitch, rows->rows0, 64);
+      count_line(out, row, pitch, rows->rows0, 64);
     } else {
-      count_line(array->zero_values, row, pitch, rows->rows0, dim);
+      count_line(out, row, pitch, rows->rows0, dim);
     }
   }
 }
 
+/* The counts of step number `step`, from before if nothing has changed since. */
+static const uint32_t *zero_values(systole_model_array *array,
+                                   const systole_model_rows *rows, int64_t step,
+                                   int64_t start) {
+  const int64_t entry = step % RememberedSteps;
+  struct remembered *r = &array->remembered[entry];
+  uint32_t *counts = array->zero_values + entry * array->dim;
+  if (r->rows0 == 0 || r->generation != rows->generation || r->start != start ||
+      r->rows0 != rows->rows0 || r->rows1 != rows->rows1 || r->stride0 != rows->stride0 ||
+      r->stride1 != rows->stride1) {
+    count_zero_values(counts, rows, start);
+    *r = (struct remembered){rows->generation, start,         rows->rows0,
+                             rows->rows1,      rows->stride0, rows->stride1};
+  }
+  return counts;
+}
+
 static uint64_t zero_products(systole_model_array *array, const systole_model_rows *rows,
-                              int64_t start) {
+                              int64_t step, int64_t start) {
   const uint64_t count = (uint64_t)(rows->rows0 * rows->rows1);
+  const uint32_t *values = zero_values(array, rows, step, start);
   uint64_t sum = 0;
-  count_zero_values(array, rows, start);
   for (int k = 0; k < array->dim; k++) {
     const uint64_t zeros = array->zero_weights[k];
-    sum += count * zeros + ((uint64_t)array->dim - zeros) * array->zero_values[k];
+    sum += count * zeros + ((uint64_t)array->dim - zeros) * values[k];
   }
   return sum;
 }
@@ -189,16 +199,17 @@ uint64_t systole_model_array_run(systole_model_array *array,
     memset(array->column_sums, 0,
            (size_t)array->blocks * Columns * sizeof *array->column_sums);
     for (int64_t s = 0; s < part.steps; s++) {
-      pack_tile(array, s, part.tiles[s]);
-      zeros += zero_products(array, &part, part.starts[s]);
+      array->kernel->pack(array->packed + s * array->step_bytes, array->column_sums,
+                          array->zero_weights, (const int8_t *)part.tiles[s], array->dim);
+      zeros += zero_products(array, &part, first + s, part.starts[s]);
     }
-    array->kernel(&part, &packed);
+    array->kernel->run(&part, &packed);
   }
   return zeros;
 }
 
-void systole_model_kernel_plain(const systole_model_rows *rows,
-                                const systole_model_packed *packed) {
+static void run_plain(const systole_model_rows *rows,
+                      const systole_model_packed *packed) {
   const int dim = rows->dim;
   for (int64_t i1 = 0; i1 < rows->rows1; i1++) {
     for (int64_t i0 = 0; i0 < rows->rows0; i0++) {
@@ -227,3 +238,5 @@ void systole_model_kernel_plain(const systole_model_rows *rows,
     }
   }
 }
+
+const systole_model_kernel systole_model_plain = {"model-plain", pack_plain, run_plain};

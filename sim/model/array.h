@@ -24,6 +24,7 @@ typedef struct systole_model_rows {
   const uint8_t *const *tiles; /* dim x dim int8, row k first */
   int32_t *acc;
   int overwrite;
+  uint64_t generation; /* changes whenever anything in `ub` does */
 } systole_model_rows;
 
 typedef struct systole_model_array systole_model_array;
@@ -52,11 +53,16 @@ typedef struct systole_model_packed {
   const int32_t *column_sums; /* over all steps, blocks * 16 */
 } systole_model_packed;
 
-typedef void systole_model_kernel(const systole_model_rows *rows,
-                                  const systole_model_packed *packed);
+typedef struct systole_model_kernel {
+  const char *name;
+  /* One tile into a packed one; its column sums are added to sums[columns], and
+   * zeros[k] is the number of zeros in its row k. */
+  void (*pack)(int8_t *out, int32_t *sums, uint32_t *zeros, const int8_t *tile, int dim);
+  void (*run)(const systole_model_rows *rows, const systole_model_packed *packed);
+} systole_model_kernel;
 
-systole_model_kernel systole_model_kernel_plain;
-systole_model_kernel systole_model_kernel_avx512_vnni;
+extern const systole_model_kernel systole_model_plain;
+extern const systole_model_kernel systole_model_avx512_vnni;
 int systole_model_has_avx512_vnni(void);
 
 #endif

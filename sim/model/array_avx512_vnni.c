@@ -78,23 +78,72 @@ static inline __attribute__((always_inline)) SYSTOLE_TARGET void line(
   }
 }
 
-SYSTOLE_TARGET void systole_model_kernel_avx512_vnni(const systole_model_rows *rows,
-                                                     const systole_model_packed *packed) {
+static SYSTOLE_TARGET void run(const systole_model_rows *rows,
+                               const systole_model_packed *packed) {
   for (int64_t i1 = 0; i1 < rows->rows1; i1++) {
-    if (rows->dim == 16 && rows->stride0 == 1) {
+    /* Distances that the compiler knows need no registers. */
+    if (rows->stride0 == 1 && rows->dim == 16) {
       line(rows, packed, i1, 16, 16);
+    } else if (rows->stride0 == 1 && rows->dim == 32) {
+      line(rows, packed, i1, 32, 32);
+    } else if (rows->stride0 == 1 && rows->dim == 64) {
+      line(rows, packed, i1, 64, 64);
+    } else if (rows->stride0 == 1 && rows->dim == 128) {
+      line(rows, packed, i1, 128, 128);
+    } else if (rows->stride0 == 1 && rows->dim == 256) {
+      line(rows, packed, i1, 256, 256);
     } else {
       line(rows, packed, i1, rows->stride0 * rows->dim, rows->dim);
     }
   }
 }
 
+/* Four rows of 16 columns become 16 columns of four rows. */
+static inline SYSTOLE_TARGET __m512i interleave(const int8_t *rows, int dim) {
+  const __m128i r0 = _mm_loadu_si128((const void *)rows);
+  const __m128i r1 = _mm_loadu_si128((const void *)(rows + dim));
+  const __m128i r2 = _mm_loadu_si128((const void *)(rows + 2 * dim));
+  const __m128i r3 = _mm_loadu_si128((const void *)(rows + 3 * dim));
+  const __m128i low01 = _mm_unpacklo_epi8(r0, r1), high01 = _mm_unpackhi_epi8(r0, r1);
+  const __m128i low23 = _mm_unpacklo_epi8(r2, r3), high23 = _mm_unpackhi_epi8(r2, r3);
+  __m512i out = _mm512_castsi128_si512(_mm_unpacklo_epi16(low01, low23));
+  out = _mm512_inserti32x4(out, _mm_unpackhi_epi16(low01, low23), 1);
+  out = _mm512_inserti32x4(out, _mm_unpacklo_epi16(high01, high23), 2);
+  return _mm512_inserti32x4(out, _mm_unpackhi_epi16(high01, high23), 3);
+}
+
+static SYSTOLE_TARGET void pack(int8_t *out, int32_t *sums, uint32_t *zeros,
+                                const int8_t *tile, int dim) {
+  if (dim < Columns) {
+    systole_model_plain.pack(out, sums, zeros, tile, dim);
+    return;
+  }
+  const __m512i ones = _mm512_set1_epi8(1);
+  for (int block = 0; block < dim / Columns; block++) {
+    __m512i sum = _mm512_loadu_si512(sums + block * Columns);
+    for (int k = 0; k < dim; k += 4, out += 64) {
+      const __m512i four = interleave(tile + k * dim + block * Columns, dim);
+      _mm512_store_si512(out, four);
+      sum = _mm512_dpbusd_epi32(sum, ones, four);
+    }
+    _mm512_storeu_si512(sums + block * Columns, sum);
+  }
+  for (int k = 0; k < dim; k++) {
+    uint32_t zero = 0;
+    for (int c = 0; c < dim; c += Columns) {
+      const __m128i some = _mm_loadu_si128((const void *)(tile + k * dim + c));
+      zero += (uint32_t)__builtin_popcount(
+          (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_setzero_si128())));
+    }
+    zeros[k] = zero;
+  }
+}
+
+const systole_model_kernel systole_model_avx512_vnni = {"model-avx512-vnni", pack, run};
+
 #else
 
 int systole_model_has_avx512_vnni(void) { return 0; }
-void systole_model_kernel_avx512_vnni(const systole_model_rows *rows,
-                                      const systole_model_packed *packed) {
-  systole_model_kernel_plain(rows, packed);
-}
+const systole_model_kernel systole_model_avx512_vnni = {0};
 
 #endif

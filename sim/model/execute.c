@@ -242,7 +242,8 @@ static systole_status do_matmul(systole_model_machine *m, const systole_instruct
       .starts = m->starts,
       .tiles = m->tiles + m->tiles_used,
       .acc = m->acc + (int64_t)SYSTOLE_GET(i, MATMUL_ACC_ROW) * dim,
-      .overwrite = !SYSTOLE_GET(i, MATMUL_ACCUMULATE)};
+      .overwrite = !SYSTOLE_GET(i, MATMUL_ACCUMULATE),
+      .generation = m->generation};
   m->zero_macs += systole_model_array_run(m->array, &rows);
   m->tiles_used += steps;
   m->ub_reads += (uint64_t)(rows.rows0 * rows.rows1) * steps;
@@ -472,6 +473,7 @@ static systole_status try_unit(systole_model_machine *m, int unit, int *moved) {
   switch (unit) {
     case SYSTOLE_UNIT_LOAD:
       do_load(m, i, index);
+      m->generation++;
       break;
     case SYSTOLE_UNIT_WEIGHT:
       if (SYSTOLE_GET(i, WEIGHTS_PARAMS)) {
@@ -486,6 +488,7 @@ static systole_status try_unit(systole_model_machine *m, int unit, int *moved) {
       break;
     case SYSTOLE_UNIT_ACTIVATE:
       do_activate(m, i);
+      m->generation++;
       break;
     default:
       do_store(m, i, index);

@@ -26,6 +26,7 @@ typedef struct systole_model_machine {
   systole_geometry geometry;
   systole_axi_store *memory[2]; /* gmem0, gmem1 */
   uint8_t *ub;                  /* ub_rows x dim, see SystoleModelTurn */
+  uint64_t generation;          /* of its contents */
   int32_t *acc;                 /* acc_rows x dim */
   systole_model_bank bank[2];
   systole_model_array *array;

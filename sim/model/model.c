@@ -120,8 +120,7 @@ systole_status systole_model_create(systole_model **out,
                                     options->geometry.axi_bytes, clock);
   if (status == SYSTOLE_OK) {
     const char *name = options->memory != NULL ? options->memory : "ideal";
-    (void)systole_axi_preset(&model->preset, name,
-                                    options->geometry.axi_bytes, clock);
+    (void)systole_axi_preset(&model->preset, name, options->geometry.axi_bytes, clock);
     status = systole_model_machine_make(&model->machine, &options->geometry,
                                         options->portable);
   }

@@ -54,7 +54,7 @@ void systole_model_stop(systole_model *model);
 
 double systole_model_clock_mhz(const systole_model *model);
 const char *systole_model_memory_name(const systole_model *model);
-double systole_model_cpu_seconds(const systole_model *model); /* inside runs */
+double systole_model_cpu_seconds(const systole_model *model);      /* inside runs */
 const char *systole_model_kernel_name(const systole_model *model); /* who multiplies */
 
 #endif

@@ -107,6 +107,7 @@ static void array_is_exact(int portable) {
       systole_random random;
       systole_random_seed(&random, seed * 1000 + (uint64_t)dims[d]);
       case_of_rows c = make_case(&random, dims[d]);
+      c.rows.generation = seed;
       const uint64_t zeros = systole_model_array_run(array, &c.rows);
       const int64_t count = c.rows.rows0 * c.rows.rows1 * dims[d];
       for (int64_t i = 0; i < count; i++) {
