@@ -10,6 +10,7 @@ module systole_core_equal #(
     parameter int UbRows = 2,
     parameter int AccRows = 4,
     parameter int Bits = 8,  // operands are all numbers of this many bits; 8 is what there is
+    parameter int PackedDsp = 0,  // of the readable core
     localparam int UbBits = $clog2(UbRows),
     localparam int AccBits = $clog2(AccRows),
     localparam int ZeroBits = 2 * $clog2(Dim) + 1
@@ -30,7 +31,9 @@ module systole_core_equal #(
     input logic [AccBits-1:0] acc_row_i
 );
   // Cycles after a row's entrance in which its accumulator half must not be read.
-  localparam int Latency = 2 * Dim;
+  localparam int Latency = 2 * Dim + 2;
+  // Cycles by which the readable core counts zero operands later than the flat one.
+  localparam int ZerosLater = Dim + 1;
 
   logic rst_ni;
   initial rst_ni = 1'b0;
@@ -53,7 +56,7 @@ module systole_core_equal #(
       .ub_rdata_o(ub_rdata_flat), .acc_read_i, .acc_row_i, .acc_rdata_o(acc_rdata_flat),
       .zero_valid_o(zero_valid_flat), .zero_macs_o(zero_macs_flat));
 
-  systole_core_readable #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows)) u_readable (
+  systole_core_readable #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .PackedDsp(PackedDsp)) u_readable (
       .clk_i, .rst_ni, .row_valid_i, .row_ub_i, .row_acc_i, .row_overwrite_i, .row_switch_i,
       .weight_valid_i, .weight_row_i, .ub_enable_i, .ub_write_i, .ub_row_i, .ub_wdata_i,
       .ub_rdata_o(ub_rdata_readable), .acc_read_i, .acc_row_i, .acc_rdata_o(acc_rdata_readable),
@@ -119,6 +122,14 @@ module systole_core_equal #(
     if (row_valid_i && ub_enable_i && ub_write_i) assume (ub_row_i != row_ub_i);
   end
 
+  // The flat core's count of zero operands, as late as the readable one's.
+  logic                zero_valid_then;
+  logic [ZeroBits-1:0] zero_macs_then;
+  systole_delay #(.Width(1), .Cycles(ZerosLater), .Reset(1)) u_valid_then (
+      .clk_i, .rst_ni, .data_i(zero_valid_flat), .data_o(zero_valid_then));
+  systole_delay #(.Width(ZeroBits), .Cycles(ZerosLater)) u_macs_then (
+      .clk_i, .rst_ni, .data_i(zero_macs_flat), .data_o(zero_macs_then));
+
   // ---- what must hold ---------------------------------------------------------------------
 `ifdef SYSTOLE_REACHES
   // The proof is not empty: this must fail. Two tiles of two rows were added and read.
@@ -132,9 +143,9 @@ module systole_core_equal #(
       begin : SameAccumulatorData
         assert (!acc_known_q || acc_rdata_flat == acc_rdata_readable);
       end
-      begin : SameZeroValid assert (zero_valid_flat == zero_valid_readable); end
+      begin : SameZeroValid assert (zero_valid_then == zero_valid_readable); end
       begin : SameZeroCount
-        assert (!zero_valid_flat || zero_macs_flat == zero_macs_readable);
+        assert (!zero_valid_readable || zero_macs_then == zero_macs_readable);
       end
     end
   end

@@ -13,7 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FLOW = "1"  # part of the keys of the kept results; counts up when the commands below change
-HOLDERS = ("systole", "systole_kernel", "systole_core_readable", "systole_array")
+HOLDERS = ("systole", "systole_kernel", "systole_core_readable", "systole_array", "systole_array_packed")
 # Small cells that become part of what they stand in.
 CELLS = ("systole_clock_gate", "systole_delay", "systole_fifo", "systole_beats_to_rows")
 SAID = re.compile(r"implicitly declared|has no driver|multiple conflicting drivers|logic loop|(?<!No )latch inferred")
@@ -31,6 +31,11 @@ def sources():
     folder = ROOT / "hw/rtl"
     lines = (line.split("//")[0].strip() for line in (folder / "systole.f").read_text().splitlines())
     return [folder / line for line in lines if line]
+
+
+def parameters(module):
+    """Names of a module's parameters."""
+    return set(re.findall(r"^ *parameter int (\w+)", (ROOT / f"hw/rtl/{module}.sv").read_text(), re.M))
 
 
 def yosys(script, log, seconds=None):
@@ -120,6 +125,8 @@ def job(design, unit, family, folder):
     """(key, Yosys's input) of a unit; module names become m_ and a digest of what they are."""
     parts, borders = design.below(unit)
     text = "\n".join(design.text[m] for m in parts) + "\n".join(design.ports_only(m) for m in borders)
+    if family == "xc7":  # has no UltraRAM; block RAM then, as Vivado would
+        text = re.sub(r'^ *attribute \\ram_style "ultra"\n', "", text, flags=re.M)
     names = {m: f"\\{design.base[m]}__{hashlib.sha256(m.encode()).hexdigest()[:8]}" for m in parts + borders}
     text = re.sub(r"^(module|  cell) (\S+)", lambda m: f"{m.group(1)} {names.get(m.group(2), m.group(2))}", text, flags=re.M)
     key = hashlib.sha256((FLOW + family + text).encode()).hexdigest()[:24]

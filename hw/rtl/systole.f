@@ -21,6 +21,9 @@ systole_core_readable.sv
 systole_unified_buffer.sv
 systole_array.sv
 systole_pe.sv
+systole_array_packed.sv
+systole_pe_pair.sv
+systole_unpack.sv
 systole_accumulator_lane.sv
 systole_zero_count.sv
 systole_activate.sv

@@ -13,6 +13,7 @@ module systole #(
   parameter int WeightTiles = (Dim >= 64) ? 4 : 256 / Dim,
   parameter int AxiBytes    = (Dim <= 4) ? 4 : (Dim >= 64) ? 64 : Dim,
   parameter int FlatArray   = 1,     // 1: written for fast simulation; 0: the readable one, for FPGAs
+  parameter int PackedDsp   = 0,     // the readable one with two columns in a DSP: 8 for DSP48E2, 2 for DSP48E1
   parameter int Watchdog    = 65536, // cycles without progress that end a run
   parameter int ClockGates  = 1,     // 1: idle units get no clock (simulation); 0: one clock, for FPGAs
   parameter int Features    = 3      // residual and pools, see systole_pkg::Feature*; fewer are refused
@@ -123,7 +124,7 @@ module systole #(
 
   systole_kernel #(
     .Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .WeightTiles(WeightTiles), .AxiBytes(AxiBytes),
-    .FlatArray(FlatArray), .Watchdog(Watchdog), .ClockGates(ClockGates), .Features(Features)
+    .FlatArray(FlatArray), .PackedDsp(PackedDsp), .Watchdog(Watchdog), .ClockGates(ClockGates), .Features(Features)
   ) u_kernel (
     .clk_i(ap_clk), .rst_ni(rst_nq),
     .start_i(start), .program_i(program_addr), .weights_i(weights_addr), .activations_i(activations_addr), .instructions_i(instructions),

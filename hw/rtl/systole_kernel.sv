@@ -17,6 +17,7 @@ module systole_kernel #(
   parameter int WeightTiles = 16,
   parameter int AxiBytes    = 16,
   parameter int FlatArray   = 1,     // 1: systole_core_flat, 0: systole_core_readable
+  parameter int PackedDsp   = 0,     // of the readable core
   parameter int Watchdog    = 65536, // cycles
   parameter int ClockGates  = 1,     // see systole_clock_gate
   parameter int Features    = 3,     // systole_pkg::Feature*: instructions that are not refused
@@ -349,7 +350,7 @@ module systole_kernel #(
       .acc_read_i(acc_read), .acc_row_i(acc_row), .acc_rdata_o(acc_rdata),
       .zero_valid_o(zero_valid), .zero_macs_o(zero_macs));
   end else begin : g_readable
-    systole_core_readable #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows)) u_core (
+    systole_core_readable #(.Dim(Dim), .UbRows(UbRows), .AccRows(AccRows), .PackedDsp(PackedDsp)) u_core (
       .clk_i, .rst_ni(run_ni),
       .row_valid_i(row_valid), .row_ub_i(row_ub), .row_acc_i(row_acc), .row_overwrite_i(row_overwrite), .row_switch_i(row_switch),
       .weight_valid_i(weight_valid), .weight_row_i(weight_row),

@@ -1,13 +1,18 @@
 // One processing element, as a course draws it: weight-stationary, double-buffered.
 //
-//   psum_o = psum_i + act_i * weight     act_o = act_i     one cycle each
+//   psum_o = psum_i + act_i * weight     act_o = act_i
 //
 // Weights for the next tile pass downwards through a chain of `pass` registers, one hop a cycle;
 // capture_i says that the weight at the top input is this row's own, and puts it into the shadow.
-// The switch, which travels one cycle ahead of the first activation of the new tile, moves the
-// shadow into the weight. Capture and switch may meet: the switch takes the old shadow.
+// The switch, which travels with the first activation of the new tile, moves the shadow into the
+// weight. Capture and switch may meet: the switch takes the old shadow.
 //
-// Latency: 1 cycle for every output. No back-pressure: an array never stops in the middle.
+// The registers are those of a DSP48: act_o is A, weight_q is B, product_q is M, psum_o is P, so that
+// multiplier and adder go into one and no logic is left outside.
+//
+// Latency: 1 cycle for every output but the sum. An activation's product is in psum_o after 3, and
+// psum_i is added in the third: sums move down a row a cycle. No back-pressure: an array never stops
+// in the middle.
 `default_nettype none
 
 module systole_pe #(
@@ -27,13 +32,12 @@ module systole_pe #(
 );
   logic signed [7:0]  shadow_q;
   logic signed [7:0]  weight_q;
-  logic signed [15:0] product;
-
-  assign product = act_i * weight_q;
+  logic signed [15:0] product_q;
 
   always_ff @(posedge clk_i) begin
     act_o     <= act_i;
-    psum_o    <= psum_i + PsumBits'(product);
+    product_q <= act_o * weight_q;
+    psum_o    <= psum_i + PsumBits'(product_q);
     weight_o  <= weight_i;
     capture_o <= capture_i;
     switch_o  <= switch_i;

@@ -1,17 +1,27 @@
-// The two cores in lockstep: systole_core_flat and systole_core_readable see the same
-// inputs and must show the same outputs in the same cycles, and both must be right.
+// The cores in lockstep: systole_core_flat, systole_core_readable and the readable one
+// with two columns in a DSP see the same inputs and must show the same outputs in the
+// same cycles (the count of zero operands, which only the ledger adds up, in cycles of
+// its own), and all must be right.
 //
 // Inputs are as random as the contract in the flat core's header allows: tiles follow
 // each other as fast as they may, accumulator rows are read as soon as their last column
 // has landed.
+#include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "Vflat16.h"
 #include "Vflat2.h"
+#include "Vflat4.h"
 #include "Vflat8.h"
+#include "Vpacked16.h"
+#include "Vpacked2.h"
+#include "Vpacked4.h"
+#include "Vpacked8.h"
 #include "Vreadable16.h"
 #include "Vreadable2.h"
+#include "Vreadable4.h"
 #include "Vreadable8.h"
 #include "bench.h"
 
@@ -21,15 +31,18 @@ namespace {
 
 constexpr unsigned kUbRows = 64, kAccRows = 32;
 
-template <class Flat, class Readable, unsigned kDim>
+template <class Flat, class Readable, class Packed, unsigned kDim>
 class Lockstep {
  public:
   // Cycles from a row's entry until its accumulators may be read; systole_matmul waits as
   // long.
-  static constexpr uint64_t kLatency = 2 * kDim + 2;
+  static constexpr uint64_t kLatency = 2 * kDim + 3;
+  // Cycles from a row's entry until its zero operands are told.
+  static constexpr size_t kFlatZeros = 2, kReadableZeros = kDim + 3;
 
-  explicit Lockstep(uint64_t seed) : flat(seed), readable(seed + 1), random(seed) {
-    Each([](auto &bench) {
+  explicit Lockstep(uint64_t seed)
+      : flat(seed), readable(seed + 1), packed(seed + 2), random(seed) {
+    Each([](auto &bench, size_t) {
       bench->row_valid_i = bench->row_ub_i = bench->row_acc_i = 0;
       bench->row_overwrite_i = bench->row_switch_i = 0;
       bench->weight_valid_i = 0;
@@ -44,21 +57,24 @@ class Lockstep {
     rows_percent = random.Willingness();
     weights_percent = random.Willingness();
     zeros_percent = random.Percent(30) ? 60 : 5;
-    extremes = random.Percent(30);
+    extremes = random.Percent(40);
+    lowest_percent = random.Percent(50) ? 50 : 97;
+    entered.assign(kReadableZeros, {false, 0});
   }
 
   template <class Body>
   void Each(const Body &body) {
-    body(flat);
-    body(readable);
+    body(flat, kFlatZeros);
+    body(readable, kReadableZeros);
+    body(packed, kReadableZeros);
   }
 
-  // Dim operands: often zero, or only the extreme values.
+  // Dim operands: often zero, or only the extreme values, or nearly all the lowest.
   std::string Operands() {
     std::string row(kDim, 0);
     for (char &byte : row) {
       if (extremes) {
-        byte = random.Percent(50) ? '\x80' : '\x7F';
+        byte = random.Percent(lowest_percent) ? '\x80' : '\x7F';
       } else if (!random.Percent(zeros_percent)) {
         byte = static_cast<char>(random.Bits());
       }
@@ -133,7 +149,7 @@ class Lockstep {
     const bool read = random.Percent(60) && !acc[read_row].empty() &&
                       flat.cycle() >= landed[read_row / (kAccRows / 2)];
 
-    Each([&](auto &bench) {
+    Each([&](auto &bench, size_t age) {
       bench->row_valid_i = enters;
       bench->row_ub_i = static_cast<CData>(ub_row);
       bench->row_acc_i = static_cast<CData>(acc_row);
@@ -149,12 +165,13 @@ class Lockstep {
       bench->acc_row_i = static_cast<CData>(read_row);
       bench.Settle();
       // What was asked for in earlier cycles.
-      SYSTOLE_CHECK(bench->zero_valid_o == zero_valid[1], "zero_valid_o is %d",
+      const std::pair<bool, uint64_t> zero = entered[age - 1];
+      SYSTOLE_CHECK(bench->zero_valid_o == zero.first, "zero_valid_o is %d",
                     bench->zero_valid_o);
-      if (zero_valid[1]) {
-        SYSTOLE_CHECK(bench->zero_macs_o == zero_macs[1],
+      if (zero.first) {
+        SYSTOLE_CHECK(bench->zero_macs_o == zero.second,
                       "zero_macs_o is %u, expected %llu", bench->zero_macs_o,
-                      static_cast<unsigned long long>(zero_macs[1]));
+                      static_cast<unsigned long long>(zero.second));
       }
       if (!expected_ub.empty()) {
         SYSTOLE_CHECK(std::memcmp(&bench->ub_rdata_o, expected_ub.data(), kDim) == 0,
@@ -167,10 +184,8 @@ class Lockstep {
       }
       bench.Edge();
     });
-    zero_valid[1] = zero_valid[0];
-    zero_macs[1] = zero_macs[0];
-    zero_valid[0] = enters;
-    zero_macs[0] = zeros;
+    entered.pop_back();
+    entered.push_front({enters, zeros});
     if (enable && write) ub[b_row] = data;
     if (enable && !write) expected_ub = ub[b_row];
     if (read) {
@@ -181,8 +196,9 @@ class Lockstep {
 
   Bench<Flat> flat;
   Bench<Readable> readable;
+  Bench<Packed> packed;
   Random random;
-  int rows_percent, weights_percent, zeros_percent;
+  int rows_percent, weights_percent, zeros_percent, lowest_percent;
   bool extremes;
   std::vector<std::string> ub;             // rows, as they are read in the next cycle
   std::vector<std::vector<uint32_t>> acc;  // as they are once everything has landed
@@ -190,28 +206,31 @@ class Lockstep {
   uint64_t landed[2] = {0, 0};             // cycle from which a half may be read
   std::vector<std::string> tile, shadow;   // row r: Dim weights
   unsigned shadow_rows = 0, filled = 0, last_acc_row = kAccRows;
-  bool zero_valid[2] = {false, false};  // of the rows one and two cycles ago
-  uint64_t zero_macs[2] = {0, 0};
+  // Whether a row entered, and its products with a zero operand; the last cycle first.
+  std::deque<std::pair<bool, uint64_t>> entered;
   std::string expected_ub;
   std::vector<uint32_t> expected_acc;
   uint64_t rows = 0, tiles = 0, reads = 0;
 };
 
-template <class Flat, class Readable, unsigned kDim>
+template <class Flat, class Readable, class Packed, unsigned kDim>
 void Run(uint64_t seed) {
-  Lockstep<Flat, Readable, kDim> l(seed);
+  Lockstep<Flat, Readable, Packed, kDim> l(seed);
   for (int cycle = 0; cycle < 1500; cycle++) l.Cycle();
   SYSTOLE_CHECK(l.rows > 20 && l.tiles > 2 && l.reads > 20, "too little happened");
 }
 
 }  // namespace
 
-Test(core, flat_and_readable_agree_and_are_right_dim_2) {
-  ForSeeds(40, Run<Vflat2, Vreadable2, 2>);
+Test(core, all_agree_and_are_right_dim_2) {
+  ForSeeds(40, Run<Vflat2, Vreadable2, Vpacked2, 2>);
 }
-Test(core, flat_and_readable_agree_and_are_right_dim_8) {
-  ForSeeds(30, Run<Vflat8, Vreadable8, 8>);
+Test(core, all_agree_and_are_right_dim_4) {
+  ForSeeds(40, Run<Vflat4, Vreadable4, Vpacked4, 4>);
 }
-Test(core, flat_and_readable_agree_and_are_right_dim_16) {
-  ForSeeds(20, Run<Vflat16, Vreadable16, 16>);
+Test(core, all_agree_and_are_right_dim_8) {
+  ForSeeds(30, Run<Vflat8, Vreadable8, Vpacked8, 8>);
+}
+Test(core, all_agree_and_are_right_dim_16) {
+  ForSeeds(20, Run<Vflat16, Vreadable16, Vpacked16, 16>);
 }
