@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "advise.h"
+#include "card/systole_isa.h"
 #include "check.h"
 #include "fleet.h"
+#include "layers.h"
 #include "measure.h"
 #include "number.h"
 #include "options.h"
@@ -53,7 +55,7 @@ static const struct argp_option options[] = {
     {"out", KeyOut, "DIR", 0, "Folder for the report (made if needed); required", 1},
     {"devices", KeyDevices, "LIST", 0,
      "Devices, e.g. rtl:16,rtl:64,cpu (default: all usable)", 1},
-    {"workload", KeyWorkload, "NAME", 0, "gemm (default) or mlp", 2},
+    {"workload", KeyWorkload, "NAME", 0, "gemm (default), mlp, resnet50 or bert-base", 2},
     {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
     {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
     {"a", KeyA, "A.npy", 0, "gemm: one product of two files, int8 or uint8", 3},
@@ -85,9 +87,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
       arguments->devices = text;
       break;
     case KeyWorkload:
-      if (strcmp(text, "gemm") != 0 && strcmp(text, "mlp") != 0) {
+      if (strcmp(text, "gemm") != 0 && strcmp(text, "mlp") != 0 &&
+          !systole_layers_known(text)) {
         code = systole_story(SYSTOLE_EXIT_USAGE,
-                             "--workload is '%s'; the workloads are gemm and mlp", text);
+                             "--workload is '%s'; the workloads are gemm, mlp, resnet50 "
+                             "and bert-base",
+                             text);
       }
       arguments->workload.name = text;
       break;
@@ -138,6 +143,7 @@ static const struct argp parser = {
 static int check_arguments(const compare_arguments *arguments) {
   const systole_workload_request *workload = &arguments->workload;
   const int mlp = strcmp(workload->name, "mlp") == 0;
+  const int gemm = strcmp(workload->name, "gemm") == 0;
   if (arguments->out == NULL) {
     return systole_story(SYSTOLE_EXIT_USAGE,
                          "--out DIR is missing: where shall the report go?");
@@ -149,7 +155,7 @@ static int check_arguments(const compare_arguments *arguments) {
   if (workload->a_path != NULL && workload->sizes != NULL) {
     return systole_story(SYSTOLE_EXIT_USAGE, "--sizes and --a, --b exclude each other");
   }
-  if (mlp && (workload->a_path != NULL || workload->sizes != NULL)) {
+  if (!gemm && (workload->a_path != NULL || workload->sizes != NULL)) {
     return systole_story(SYSTOLE_EXIT_USAGE,
                          "--a, --b and --sizes belong to --workload gemm");
   }
@@ -181,6 +187,11 @@ static int update_bar(void *user, uint64_t done, uint64_t total) {
 static int check_result(systole_result *result, systole_mismatch *mismatch,
                         const systole_item *item, const void *c) {
   memset(mismatch, 0, sizeof *mismatch);
+  if (item->task != NULL) {
+    systole_conv_task_compare(result, mismatch, item->task, c, item->expected,
+                              item->verified_by);
+    return 0;
+  }
   if (systole_job_is_s8(&item->job)) {
     systole_compare_s8(mismatch, c, item->expected, item->job.m, item->job.n);
   } else {
@@ -215,7 +226,13 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   snprintf(all->overall.bar.title, sizeof all->overall.bar.title, "%.20s %.40s",
            all->fleet->devices[device_index].name, item->label);
   systole_device_set_progress(station->device, update_bar, &all->overall);
-  if (!systole_station_varies(station)) {
+  if (item->task != NULL) { /* every call packs anew, so there are no rounds to come */
+    code = systole_conv_task_measure(&this_run->samples, station, item->task, c, 0,
+                                     Rounds * round_budget_s);
+    if (!systole_station_varies(station)) {
+      all->overall.done += (uint64_t)(item->job.m * item->job.n * item->job.k);
+    }
+  } else if (!systole_station_varies(station)) {
     code = systole_measure_once(&this_run->samples, station, &item->job, c);
     all->overall.done += (uint64_t)(item->job.m * item->job.n * item->job.k);
   } else {
@@ -240,7 +257,11 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   check_result(result, &mismatch, item, c);
   if (mismatch.count > 0 && !all->wrong) {
     all->wrong = 1;
-    systole_wrong_story(result, &mismatch, &item->job);
+    if (item->task != NULL) {
+      systole_conv_wrong_story(result, &mismatch, item->task);
+    } else {
+      systole_wrong_story(result, &mismatch, &item->job);
+    }
   }
   return systole_interrupted() ? systole_interrupted_story() : 0;
 }
@@ -266,6 +287,12 @@ static int run_all(comparison *all, void *c) {
     for (size_t d = 0; d < devices; d++) {
       const size_t at = i * devices + d;
       const systole_job *job = &all->workload->items[i].job;
+      const systole_conv_task *task = all->workload->items[i].task;
+      if (task != NULL) {
+        systole_conv_task_summarise(&all->results[at], &all->fleet->stations[d], task,
+                                    &all->runs[at].samples);
+        continue;
+      }
       systole_summarise(&all->results[at], &all->fleet->stations[d], job,
                         &all->runs[at].samples);
       systole_advise_product(&all->results[at], job, all->options,
@@ -287,7 +314,65 @@ static void complete_devices(comparison *all) {
   }
 }
 
+/* Devices without convolutions, and those without residuals, when the workload has some.
+ */
+static int fit_to_devices(systole_workload *workload, systole_fleet *fleet, int asked) {
+  if (workload->items[0].task == NULL) return 0;
+  for (size_t d = 0; d < fleet->count;) {
+    systole_conv2d tiny = SYSTOLE_CONV2D_INIT;
+    const int8_t one = 1;
+    int32_t out;
+    tiny.height = tiny.width = tiny.channels = tiny.out_channels = 1;
+    const systole_status status =
+        systole_conv2d_s8(fleet->stations[d].device, &tiny, &one, &one, &out, NULL);
+    if (status == SYSTOLE_ERR_UNSUPPORTED && !asked) {
+      fprintf(stderr, "systole compare: %s is left out: %s\n", fleet->devices[d].name,
+              systole_last_error());
+      systole_fleet_remove(fleet, d);
+      continue;
+    }
+    if (status != SYSTOLE_OK) {
+      return systole_story_of(status, "%s cannot run %s", fleet->devices[d].name,
+                              workload->name);
+    }
+    const systole_geometry *g = &fleet->stations[d].geometry;
+    if (g->dim > 0 && (g->features >> SYSTOLE_FEATURE_RESIDUAL & 1u) == 0 &&
+        systole_workload_drop_residuals(workload) > 0) {
+      fprintf(stderr, "systole compare: %s adds no residuals: all run without\n",
+              fleet->devices[d].name);
+    }
+    d++;
+  }
+  if (fleet->count > 0) return 0;
+  return systole_story(SYSTOLE_EXIT_ABSENT, "no usable device computes convolutions");
+}
+
 /* ---- what a person sees --------------------------------------------------------- */
+
+/* Of a network: all layers of a device together. */
+static void show_totals(const comparison *all) {
+  char gops[SystoleText], waited[SystoleText];
+  printf("\n");
+  for (size_t d = 0; d < all->fleet->count; d++) {
+    const double dim = all->fleet->stations[d].geometry.dim;
+    double macs = 0, cycles = 0, seconds = 0, wall = 0;
+    for (size_t i = 0; i < all->workload->count; i++) {
+      const systole_stats *s = &all->results[i * all->fleet->count + d].stats;
+      macs += (double)s->macs;
+      cycles += (double)s->cycles;
+      seconds += s->seconds;
+      wall += s->wall_s;
+    }
+    char share[24] = "";
+    if (cycles > 0) {
+      snprintf(share, sizeof share, "%.1f %%", 100 * macs / (dim * dim * cycles));
+    }
+    printf("  %-22s %-12s %10s %12s %9s %20s %10s\n", d == 0 ? "all" : "",
+           all->fleet->devices[d].name,
+           systole_text_figure(gops, seconds > 0 ? 2e-9 * macs / seconds : 0), share, "",
+           "", systole_text_seconds(waited, wall));
+  }
+}
 
 static void show_table(const comparison *all) {
   char gops[SystoleText], power[SystoleText], waited[SystoleText], note[96];
@@ -329,6 +414,7 @@ static void show_table(const comparison *all) {
              r->mismatches > 0 ? "  WRONG" : "", systole_text_plain());
     }
   }
+  if (all->workload->items[0].task != NULL) show_totals(all);
 }
 
 /* What holds each simulated run back, a line each. */
@@ -447,6 +533,9 @@ int systole_main_compare(int argc, char **argv) {
   if ((code = systole_fleet_open(devices, arguments.devices, &arguments.common.device)) !=
       0)
     goto done;
+  if ((code = fit_to_devices(&workload, devices, arguments.devices != NULL)) != 0) {
+    goto done;
+  }
   if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
   if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
   systole_bar_start(&all.overall.bar, "reference on the CPU");

@@ -510,7 +510,7 @@ static int run_one(conv_arguments *a, const char *line) {
   result.seed = a->seed;
   if (!a->no_check) {
     const char *by = NULL;
-    code = systole_conv_task_solve(expected, &by, &task, a->device);
+    code = systole_conv_task_solve(expected, &by, &task, a->device, SystoleCheckThorough);
     if (code != 0) goto done;
     systole_conv_task_compare(&result, &mismatch, &task, y, expected, by);
   }

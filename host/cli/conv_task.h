@@ -43,11 +43,19 @@ int systole_conv_task_measure(systole_samples *samples, const systole_station *s
                               const systole_conv_task *task, void *output, int repeat,
                               double budget_s);
 
+/* How much is computed by plain loops beside: what takes a fraction of a second, or, for
+ * networks of many layers, of a hundredth. */
+typedef enum systole_conv_check {
+  SystoleCheckThorough,
+  SystoleCheckQuick
+} systole_conv_check;
+
 /* What the CPU says, for several devices to be compared with; `by` is set to what
  * computed it: oneDNN's convolution or products of gathered windows, and, where it is
  * cheap, the plain loops as well, which must agree. Returns an exit code. */
 int systole_conv_task_solve(void *expected, const char **by,
-                            const systole_conv_task *task, const char *device);
+                            const systole_conv_task *task, const char *device,
+                            systole_conv_check check);
 
 /* Compares and fills checked ... of *result and *mismatch. */
 void systole_conv_task_compare(systole_result *result, systole_mismatch *mismatch,

@@ -124,3 +124,14 @@ int systole_fleet_finish(systole_fleet *fleet, int code, int quiet) {
 void systole_fleet_close(systole_fleet *fleet) {
   for (size_t i = 0; i < fleet->count; i++) systole_station_close(&fleet->stations[i]);
 }
+
+void systole_fleet_remove(systole_fleet *fleet, size_t index) {
+  systole_station_close(&fleet->stations[index]);
+  fleet->count--;
+  for (size_t i = index; i < fleet->count; i++) {
+    fleet->stations[i] = fleet->stations[i + 1];
+    fleet->devices[i] = fleet->devices[i + 1];
+  }
+  memset(&fleet->stations[fleet->count], 0, sizeof fleet->stations[0]);
+  memset(&fleet->devices[fleet->count], 0, sizeof fleet->devices[0]);
+}

@@ -20,6 +20,9 @@ int systole_fleet_open(systole_fleet *out, const char *names,
                        const systole_device_options *device_options);
 void systole_fleet_close(systole_fleet *fleet);
 
+/* Closes one of them; those behind it move up. */
+void systole_fleet_remove(systole_fleet *fleet, size_t index);
+
 /* systole_station_finish for the recorded one, close for all. */
 int systole_fleet_finish(systole_fleet *fleet, int code, int quiet);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "layers.h"
 #include "network.h"
 #include "number.h"
 #include "operands.h"
@@ -138,6 +139,40 @@ static int open_pair(systole_workload *out, const systole_workload_request *requ
   return code;
 }
 
+static int open_layers(systole_workload *out, const systole_workload_request *request) {
+  systole_layers layers;
+  int code = systole_layers_open(&layers, request->name);
+  if (code != 0) return code;
+  snprintf(out->title, sizeof out->title, "%s", layers.title);
+  out->items = calloc(layers.count, sizeof *out->items);
+  if (out->items == NULL) code = systole_story_errno(ENOMEM, "cannot hold the workload");
+  for (size_t i = 0; i < layers.count && code == 0; i++) {
+    systole_item *item = &out->items[i];
+    item->task = calloc(1, sizeof *item->task);
+    if (item->task == NULL) {
+      code = systole_story_errno(ENOMEM, "cannot hold the workload");
+      break;
+    }
+    out->count++;
+    snprintf(item->label, sizeof item->label, "%s", layers.layers[i].name);
+    code = systole_layer_task(item->task, &layers.layers[i], i, request->seed);
+    item->job = item->task->job;
+  }
+  systole_layers_free(&layers);
+  return code;
+}
+
+size_t systole_workload_drop_residuals(systole_workload *workload) {
+  size_t dropped = 0;
+  for (size_t i = 0; i < workload->count; i++) {
+    systole_conv_task *task = workload->items[i].task;
+    if (task == NULL || task->conv.residual == NULL) continue;
+    task->conv.residual = NULL;
+    dropped++;
+  }
+  return dropped;
+}
+
 int systole_workload_open(systole_workload *out,
                           const systole_workload_request *request) {
   memset(out, 0, sizeof *out);
@@ -147,6 +182,8 @@ int systole_workload_open(systole_workload *out,
   int code;
   if (strcmp(request->name, "mlp") == 0) {
     code = systole_network_open(out, request);
+  } else if (systole_layers_known(request->name)) {
+    code = open_layers(out, request);
   } else if (request->a_path != NULL) {
     out->has_seed = 0;
     code = open_pair(out, request);
@@ -157,7 +194,18 @@ int systole_workload_open(systole_workload *out,
   return code;
 }
 
+static int solve_task(systole_item *item) {
+  item->expected = malloc(systole_conv_task_bytes(item->task) + 1);
+  if (item->expected == NULL) {
+    return systole_story_errno(ENOMEM, "cannot compute the reference");
+  }
+  const int code = systole_conv_task_solve(item->expected, &item->verified_by, item->task,
+                                           "", SystoleCheckQuick);
+  return code == 0 && systole_interrupted() ? systole_interrupted_story() : code;
+}
+
 static int solve_item(systole_item *item, systole_device *cpu) {
+  if (item->task != NULL) return solve_task(item);
   const size_t outputs = (size_t)item->job.m * (size_t)item->job.n;
   int32_t *raw = malloc(outputs * sizeof *raw + 1);
   if (raw == NULL) return systole_story_errno(ENOMEM, "cannot compute the reference");
@@ -183,6 +231,8 @@ void systole_workload_free(systole_workload *workload) {
     free(item->multiplier);
     free(item->shift);
     free(item->expected);
+    if (item->task != NULL) systole_conv_task_free(item->task);
+    free(item->task);
   }
   free(workload->items);
   free(workload->pictures);

@@ -4,12 +4,15 @@
 
 #include <stdint.h>
 
+#include "conv_task.h"
 #include "measure.h"
 #include "systole/systole.h"
 
 typedef struct systole_item {
   char label[48];
   systole_job job; /* points into this item's memory */
+  systole_conv_task
+      *task; /* a convolution, and what job says is its size alone; or NULL */
   int8_t *a, *b;
   int32_t *bias, *multiplier;
   uint8_t *shift;
@@ -19,7 +22,7 @@ typedef struct systole_item {
 } systole_item;
 
 typedef struct systole_workload {
-  char name[16];   /* "gemm" or "mlp" */
+  char name[16];   /* "gemm", "mlp" or a network of layers.h */
   char title[160]; /* for people */
   int has_seed;
   uint64_t seed;
@@ -31,7 +34,7 @@ typedef struct systole_workload {
 } systole_workload;
 
 typedef struct systole_workload_request {
-  const char *name;            /* "gemm", "mlp" */
+  const char *name;            /* "gemm", "mlp", "resnet50", ... */
   const char *sizes;           /* gemm: "64,128,100x200x300"; NULL: the default sweep */
   const char *a_path, *b_path; /* gemm: one pair of files */
   const char *images;          /* mlp: IDX file; NULL: digits drawn from the seed */
@@ -46,6 +49,10 @@ int systole_workload_open(systole_workload *out, const systole_workload_request 
 /* Computes what every product must give, with `cpu` for speed and checked by other code.
  * For a network this also makes the inputs of the later layers. Returns an exit code. */
 int systole_workload_solve(systole_workload *workload, systole_device *cpu);
+
+/* Convolutions leave their residuals out, for devices that add none. Returns how many had
+ * one. */
+size_t systole_workload_drop_residuals(systole_workload *workload);
 
 void systole_workload_free(systole_workload *workload);
 

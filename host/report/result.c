@@ -48,6 +48,13 @@ double systole_result_intensity(const systole_result *result, int *counted) {
   if (!*counted) {
     const double m = (double)result->m, n = (double)result->n, k = (double)result->k;
     bytes = m * k + k * n + 4 * m * n;
+    if (result->has_conv) { /* its windows overlap, and it is one tensor after all */
+      const systole_conv2d *c = &result->conv;
+      bytes = (double)c->batch * ((double)(c->height * c->width * c->channels) +
+                                  4.0 * (double)(result->out_height * result->out_width) *
+                                      (double)c->out_channels) +
+              k * n;
+    }
   }
   return bytes > 0 ? operations / bytes : 0;
 }

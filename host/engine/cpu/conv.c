@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "support/clock.h"
 #include "support/error.h"
 #include "support/memory.h"
 #include "tile.h"
@@ -72,7 +73,8 @@ static systole_status group_sums(const systole_conv_call *call,
 
 static systole_status by_products(const systole_conv_call *call,
                                   const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int64_t image, int32_t *sums) {
+                                  systole_cpu_room *room, int64_t image, int32_t *sums,
+                                  double *prepare_s) {
   const systole_conv2d *c = &call->conv;
   const int64_t depth = c->kernel_height * c->kernel_width * (c->channels / c->groups);
   const int64_t outputs = c->out_channels / c->groups,
@@ -91,10 +93,12 @@ static systole_status by_products(const systole_conv_call *call,
   }
   for (int64_t g = 0; g < c->groups && status == SYSTOLE_OK; g++) {
     systole_cpu_weights *weights = NULL;
+    const double began = systole_wall_seconds();
     turn_weights(b, bias, call, g, depth, outputs);
     systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
     epilogue.bias = bias;
     status = kernel->prepare(&weights, room, outputs, depth, b, outputs, &epilogue);
+    *prepare_s += systole_wall_seconds() - began;
     if (status == SYSTOLE_OK) {
       status = group_sums(call, kernel, weights, room, image, g, rows, at_once, sums);
     }
@@ -108,9 +112,10 @@ static systole_status by_products(const systole_conv_call *call,
 
 systole_status systole_cpu_conv2d(const systole_conv_call *call,
                                   const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int threads,
-                                  const char **name) {
+                                  systole_cpu_room *room, int threads, const char **name,
+                                  double *prepare_s) {
   const systole_conv2d *c = &call->conv;
+  *prepare_s = 0;
   if (strcmp(kernel->name, "plain-c") == 0) {
     *name = "plain-c";
     return systole_conv_reference(call);
@@ -125,12 +130,12 @@ systole_status systole_cpu_conv2d(const systole_conv_call *call,
   int products = !systole_onednn_conv_usable();
   for (int64_t image = 0; image < c->batch && status == SYSTOLE_OK; image++) {
     if (!products) {
-      status = systole_onednn_conv(call, image, sums, threads);
+      status = systole_onednn_conv(call, image, sums, threads, prepare_s);
       products = status == SYSTOLE_ERR_UNSUPPORTED;
     }
     if (products) {
       *name = kernel->name;
-      status = by_products(call, kernel, room, image, sums);
+      status = by_products(call, kernel, room, image, sums, prepare_s);
     }
     if (status == SYSTOLE_OK) systole_conv_finish(call, image, sums);
   }

@@ -11,12 +11,14 @@
  */
 systole_status systole_cpu_conv2d(const systole_conv_call *call,
                                   const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int threads, const char **name);
+                                  systole_cpu_room *room, int threads, const char **name,
+                                  double *prepare_s);
 
-/* onednn_conv.c: int32 sums of one image, [lines][columns][out_channels], exact.
+/* onednn_conv.c: int32 sums of one image, [lines][columns][out_channels], exact. Adds to
+ * *prepare_s.
  * SYSTOLE_ERR_UNSUPPORTED when this build or this CPU has no exact one. */
 systole_status systole_onednn_conv(const systole_conv_call *call, int64_t image,
-                                   int32_t *sums, int threads);
+                                   int32_t *sums, int threads, double *prepare_s);
 int systole_onednn_conv_usable(void);
 
 #endif

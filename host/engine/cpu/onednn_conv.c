@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "onednn.h"
+#include "support/clock.h"
 #include "support/error.h"
 #include "support/memory.h"
 
@@ -152,7 +153,8 @@ static dnnl_status_t move(dnnl_primitive_t reorder, dnnl_stream_t stream,
 /* sums of one image; `weight_channels` is the distance of taps in `weights`. */
 static dnnl_status_t convolve(const problem *p, const int8_t *input,
                               const int8_t *weights, int64_t weight_channels,
-                              int32_t *sums) {
+                              int32_t *sums, double *prepare_s) {
+  const double began = systole_wall_seconds();
   made m;
   memset(&m, 0, sizeof m);
   dnnl_status_t s = dnnl_engine_create(&m.engine, dnnl_cpu, 0);
@@ -182,6 +184,8 @@ static dnnl_status_t convolve(const problem *p, const int8_t *input,
                      m.engine);
   }
   if (s == dnnl_success) s = move(m.reorder, m.stream, m.weights_in, m.weights_packed);
+  if (s == dnnl_success) s = dnnl_stream_wait(m.stream);
+  *prepare_s += systole_wall_seconds() - began;
   const int same = dnnl_memory_desc_equal(source, BORROW(m.source));
   if (s == dnnl_success && !same) {
     s = dnnl_memory_create(&m.source_packed, source, m.engine, DNNL_MEMORY_ALLOCATE);
@@ -262,7 +266,7 @@ static void subtract_zero_point(const systole_conv_call *call, int32_t *sums) {
 }
 
 systole_status systole_onednn_conv(const systole_conv_call *call, int64_t image,
-                                   int32_t *sums, int threads) {
+                                   int32_t *sums, int threads, double *prepare_s) {
   const systole_conv2d *c = &call->conv;
   const int64_t in = c->channels / c->groups;
   const int64_t slice = exact_channels(call);
@@ -318,7 +322,7 @@ systole_status systole_onednn_conv(const systole_conv_call *call, int64_t image,
     p.pad_after[0] = reach_h - p.pad[0] - height;
     p.pad_after[1] = reach_w - p.pad[1] - width;
     int32_t *to = first == 0 ? sums : part;
-    const dnnl_status_t s = convolve(&p, input, call->weights + first, in, to);
+    const dnnl_status_t s = convolve(&p, input, call->weights + first, in, to, prepare_s);
     if (s != dnnl_success) {
       status = systole_fail(
           s == dnnl_out_of_memory ? SYSTOLE_ERR_HOST_MEMORY : SYSTOLE_ERR_UNSUPPORTED,
@@ -341,11 +345,12 @@ systole_status systole_onednn_conv(const systole_conv_call *call, int64_t image,
 int systole_onednn_conv_usable(void) { return 0; }
 
 systole_status systole_onednn_conv(const systole_conv_call *call, int64_t image,
-                                   int32_t *sums, int threads) {
+                                   int32_t *sums, int threads, double *prepare_s) {
   (void)call;
   (void)image;
   (void)sums;
   (void)threads;
+  (void)prepare_s;
   return systole_fail(
       SYSTOLE_ERR_UNSUPPORTED,
       "this build has no oneDNN (install libdnnl-dev and configure again)");
