@@ -219,6 +219,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
       break;
     case KeyKernel:
       code = parse_pair(&c->kernel_height, &c->kernel_width, text, "--kernel");
+      if (code == 0 && (c->kernel_height < 1 || c->kernel_width < 1)) {
+        code = systole_story(SYSTOLE_EXIT_USAGE, "--kernel is '%s'; it must be at least 1",
+                             text);
+      }
       break;
     case KeyStride:
       code = parse_pair(&c->stride_height, &c->stride_width, text, "--stride");
