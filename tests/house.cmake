@@ -40,6 +40,11 @@ foreach(dim IN LISTS SYSTOLE_READABLE_DIMS)
   set_tests_properties(sizes_rtl_${dim}_readable PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
 endforeach()
 
+# Files for Vivado and Vitis against the RTL's top. Without tclsh or Yosys it is skipped.
+add_test(NAME scripts_build_xclbin
+         COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/build_xclbin_test ${PROJECT_SOURCE_DIR})
+set_tests_properties(scripts_build_xclbin PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+
 # What is installed serves a program outside the tree.
 set(smallest none)
 foreach(dim IN LISTS SYSTOLE_DIMS)

@@ -56,13 +56,17 @@ typedef struct systole_energy_meter_options {
   int model_only;   /* 1: do not look for counters */
   int still_ms;     /* how long a counter may stand still before it is taken for dead;
                        0: 50; negative: any counter is trusted */
+  const char *card; /* PCIe address of an Alveo card to measure instead of the CPU; "":
+                       the only one; NULL: the CPU */
+  int card_period_ms; /* between looks at it; 0: 1000, the driver's own */
 } systole_energy_meter_options;
 #define SYSTOLE_ENERGY_METER_OPTIONS_VERSION 1
 #define SYSTOLE_ENERGY_METER_OPTIONS_INIT \
-  { SYSTOLE_ENERGY_METER_OPTIONS_VERSION, NULL, 1, 0, 0 }
+  { SYSTOLE_ENERGY_METER_OPTIONS_VERSION, NULL, 1, 0, 0, NULL, 0 }
 
 /* Opens every sampler that works here, best first. Takes up to 50 ms where counters exist
- * (they are read until they move). options may be NULL. Fails only for want of memory. */
+ * (they are read until they move). options may be NULL. SYSTOLE_ERR_NOT_FOUND: a card was
+ * named and has no sensors here; otherwise it fails only for want of memory. */
 systole_status systole_energy_meter_open(systole_energy_meter **out,
                                          const systole_energy_meter_options *options);
 void systole_energy_meter_close(systole_energy_meter *meter);

@@ -10,9 +10,8 @@
 
 /* Best first; the last one always opens. */
 static const systole_sampler_ops *const rows[] = {
-    &systole_sampler_powercap,
-    &systole_sampler_perf,
-    &systole_sampler_model,
+    &systole_sampler_powercap, &systole_sampler_perf, &systole_sampler_model,
+    &systole_sampler_card, /* alone, when a card is named */
 };
 enum { Rows = sizeof rows / sizeof rows[0], SentenceBytes = 1024 };
 
@@ -55,7 +54,9 @@ systole_status systole_energy_meter_open(systole_energy_meter **out,
   meter->first = -1;
   size_t used = 0;
   for (int i = 0; i < Rows; i++) {
-    if (options->model_only && rows[i] != &systole_sampler_model) continue;
+    const int is_card = rows[i] == &systole_sampler_card;
+    if (is_card != (options->card != NULL)) continue;
+    if (options->model_only && !is_card && rows[i] != &systole_sampler_model) continue;
     char why[SentenceBytes] = "";
     rows[i]->open(&meter->samplers[i], root, options, why, sizeof why);
     if (meter->samplers[i] != NULL && meter->first < 0) meter->first = i;
@@ -65,6 +66,11 @@ systole_status systole_energy_meter_open(systole_energy_meter **out,
       if (length > 0) used += (size_t)length;
       if (used >= sizeof meter->missing) used = sizeof meter->missing - 1;
     }
+  }
+  if (meter->first < 0 && options->card != NULL) {
+    systole_fail(SYSTOLE_ERR_NOT_FOUND, "%s", meter->missing);
+    systole_energy_meter_close(meter);
+    return SYSTOLE_ERR_NOT_FOUND;
   }
   if (meter->first < 0) {
     systole_energy_meter_close(meter);

@@ -44,6 +44,7 @@ typedef struct systole_sampler_ops {
 extern const systole_sampler_ops systole_sampler_powercap;
 extern const systole_sampler_ops systole_sampler_perf;
 extern const systole_sampler_ops systole_sampler_model;
+extern const systole_sampler_ops systole_sampler_card;
 
 /* Both hardware counters are advanced by the CPU about once a millisecond (Intel SDM
  * volume 3B, 15.10.3), so either end of a span is uncertain by one step; below this
