@@ -292,9 +292,37 @@ systole_status systole_passport_check_kernel(const systole_passport *passport,
   return SYSTOLE_OK;
 }
 
+/* Without "_base" and "_shell", and without a date _20YYMM_N at the end. */
+static void plain_shell(char *out, size_t bytes, const char *name) {
+  static const char *const words[] = {"_base", "_shell"};
+  (void)snprintf(out, bytes, "%s", name);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    const size_t length = strlen(words[i]);
+    char *at = strstr(out, words[i]);
+    if (at != NULL && (at[length] == '_' || at[length] == '\0')) {
+      memmove(at, at + length, strlen(at + length) + 1);
+    }
+  }
+  for (char *at = strstr(out, "_20"); at != NULL; at = strstr(at + 1, "_20")) {
+    if (strspn(at + 1, "0123456789") == 6 && at[7] == '_' && at[8] != '\0' &&
+        strspn(at + 8, "0123456789") == strlen(at + 8)) {
+      *at = '\0';
+      return;
+    }
+  }
+}
+
+int systole_passport_same_shell(const char *a, const char *b) {
+  char plain_a[128], plain_b[128];
+  plain_shell(plain_a, sizeof plain_a, a);
+  plain_shell(plain_b, sizeof plain_b, b);
+  return strcmp(plain_a, plain_b) == 0;
+}
+
 systole_status systole_passport_check_shell(const systole_passport *passport,
                                             const char *shell) {
-  if (shell == NULL || shell[0] == '\0' || strcmp(shell, passport->shell) == 0) {
+  if (shell == NULL || shell[0] == '\0' ||
+      systole_passport_same_shell(shell, passport->shell)) {
     return SYSTOLE_OK;
   }
   return systole_fail(

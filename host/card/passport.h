@@ -46,8 +46,13 @@ systole_status systole_passport_check_kernel(const systole_passport *passport,
                                              const systole_geometry *geometry,
                                              uint32_t version);
 
-/* SYSTOLE_ERR_ARGUMENT unless `shell`, the name that the card tells, is the passport's.
- * NULL or "": the card does not tell, and nothing is checked. */
+/* 1 when two names mean the same shell. A platform's name ends in the date of its
+ * package, a card's has "base" or "shell" for the partition that tells it: the platform
+ * xilinx_u50_gen3x16_xdma_5_202210_1 is the card's xilinx_u50_gen3x16_xdma_base_5. */
+int systole_passport_same_shell(const char *a, const char *b);
+
+/* SYSTOLE_ERR_ARGUMENT unless `shell`, the name that the card tells, means the
+ * passport's. NULL or "": the card does not tell, and nothing is checked. */
 systole_status systole_passport_check_shell(const systole_passport *passport,
                                             const char *shell);
 

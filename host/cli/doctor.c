@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "findings.h"
 #include "number.h"
 #include "operands.h"
 #include "options.h"
@@ -21,33 +22,16 @@
 #include "subcommands.h"
 #include "text.h"
 
-typedef enum state { STATE_GOOD, STATE_NOTE, STATE_MISSING } state;
 static const char *const state_words[] = {"good", "note", "missing"};
 
-typedef struct finding {
-  char name[32];
-  state state;
-  char found[224];
-  char remedy[224]; /* "" when nothing is to be done */
-} finding;
-
-enum { MaxFindings = 64 };
-typedef struct findings {
-  finding list[MaxFindings];
-  int count;
-} findings;
-
-static void add(findings *all, const char *name, state state_, const char *remedy,
-                const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-static void add(findings *all, const char *name, state state_, const char *remedy,
-                const char *format, ...) {
-  if (all->count == MaxFindings) return;
-  finding *entry = &all->list[all->count++];
+void systole_find(systole_findings *all, const char *name, systole_finding_state state,
+                  const char *remedy, const char *format, ...) {
+  if (all->count == SystoleFindings) return;
+  systole_finding *entry = &all->list[all->count++];
   va_list arguments;
   snprintf(entry->name, sizeof entry->name, "%s", name);
   snprintf(entry->remedy, sizeof entry->remedy, "%s", remedy);
-  entry->state = state_;
+  entry->state = state;
   va_start(arguments, format);
   vsnprintf(entry->found, sizeof entry->found, format, arguments);
   va_end(arguments);
@@ -71,8 +55,8 @@ static int find_program(char *out, size_t size, const char *program) {
 }
 
 /* A product small enough to be instant and odd enough to pad: the device really works. */
-static int try_device(findings *all, const char *name, const char *about, char *kernel,
-                      size_t kernel_size) {
+static int try_device(systole_findings *all, const char *name, const char *about,
+                      char *kernel, size_t kernel_size) {
   enum { M = 19, N = 23, K = 37 };
   int8_t a[M * K], b[K * N];
   int32_t c[M * N] = {0}, expected[M * N];
@@ -89,38 +73,41 @@ static int try_device(findings *all, const char *name, const char *about, char *
   }
   systole_device_close(device);
   if (status != SYSTOLE_OK) {
-    add(all, name, STATE_MISSING, "build again: cmake --build --preset release",
+    systole_find(
+        all, name, SYSTOLE_FINDING_MISSING, "build again: cmake --build --preset release",
         "a product of %d x %d x %d failed: %.150s", M, N, K, systole_last_error());
     return 0;
   }
   if (memcmp(c, expected, sizeof c) != 0) {
-    add(all, name, STATE_MISSING,
-        "please report this with the output of systole doctor --json",
-        "a product of %d x %d x %d is wrong", M, N, K);
+    systole_find(all, name, SYSTOLE_FINDING_MISSING,
+                 "please report this with the output of systole doctor --json",
+                 "a product of %d x %d x %d is wrong", M, N, K);
     return 0;
   }
   if (kernel != NULL)
     snprintf(kernel, kernel_size, "%s", stats.kernel ? stats.kernel : "");
-  add(all, name, STATE_GOOD, "", "%.120s; a product of %d x %d x %d is exact", about, M,
-      N, K);
+  systole_find(all, name, SYSTOLE_FINDING_GOOD, "",
+               "%.120s; a product of %d x %d x %d is exact", about, M, N, K);
   return 1;
 }
 
 /* Returns 1 when a simulated array and the CPU both work: the main job can run. */
-static int look_at_devices(findings *all) {
+static int look_at_devices(systole_findings *all) {
   systole_device_info *list = NULL;
   size_t count = 0;
   int arrays = 0, cpus = 0;
   char kernel[64] = "", unbuilt[160] = "";
   const char *reason = NULL;
   if (systole_device_list(&list, &count) != SYSTOLE_OK) {
-    add(all, "devices", STATE_MISSING, "", "%.200s", systole_last_error());
+    systole_find(all, "devices", SYSTOLE_FINDING_MISSING, "", "%.200s",
+                 systole_last_error());
     return 0;
   }
   for (size_t i = 0; i < count; i++) {
     const int is_cpu = strncmp(list[i].name, "cpu", 3) == 0;
     if (!list[i].usable && is_cpu) {
-      add(all, list[i].name, STATE_MISSING, list[i].reason, "not usable");
+      systole_find(all, list[i].name, SYSTOLE_FINDING_MISSING, list[i].reason,
+                   "not usable");
     } else if (!list[i].usable) {
       const size_t used = strlen(unbuilt);
       snprintf(unbuilt + used, sizeof unbuilt - used, "%s%s", used > 0 ? ", " : "",
@@ -134,17 +121,21 @@ static int look_at_devices(findings *all) {
   }
   /* Sizes that one did not ask for are no fault. */
   if (reason != NULL)
-    add(all, "other devices", STATE_NOTE, reason, "not usable: %.200s", unbuilt);
+    systole_find(all, "other devices", SYSTOLE_FINDING_NOTE, reason, "not usable: %.200s",
+                 unbuilt);
   if (cpus > 0 && strstr(kernel, "dnnl") == NULL && strstr(kernel, "onednn") == NULL) {
-    add(all, "oneDNN", STATE_NOTE,
+    systole_find(
+        all, "oneDNN", SYSTOLE_FINDING_NOTE,
         "a fast reference on AVX512-VNNI needs it: apt-get install libdnnl-dev, then "
         "build again",
         "the CPU reference uses its own kernel '%.60s'", kernel);
   } else if (cpus > 0) {
-    add(all, "oneDNN", STATE_GOOD, "", "the CPU reference uses '%.60s'", kernel);
+    systole_find(all, "oneDNN", SYSTOLE_FINDING_GOOD, "",
+                 "the CPU reference uses '%.60s'", kernel);
   }
   if (arrays == 0) {
-    add(all, "models", STATE_MISSING,
+    systole_find(
+        all, "models", SYSTOLE_FINDING_MISSING,
         "apt-get install verilator g++, then cmake --preset release && cmake --build "
         "--preset "
         "release",
@@ -154,45 +145,48 @@ static int look_at_devices(findings *all) {
   return arrays > 0 && cpus > 0;
 }
 
-static void look_at_programs(findings *all) {
+static void look_at_programs(systole_findings *all) {
   char place[512];
   if (find_program(place, sizeof place, "gnuplot")) {
-    add(all, "gnuplot", STATE_GOOD, "", "%.200s", place);
+    systole_find(all, "gnuplot", SYSTOLE_FINDING_GOOD, "", "%.200s", place);
   } else {
-    add(all, "gnuplot", STATE_NOTE, "apt-get install gnuplot-nox",
-        "not found: systole compare leaves its figures out");
+    systole_find(all, "gnuplot", SYSTOLE_FINDING_NOTE, "apt-get install gnuplot-nox",
+                 "not found: systole compare leaves its figures out");
   }
   if (find_program(place, sizeof place, "gtkwave") ||
       find_program(place, sizeof place, "surfer")) {
-    add(all, "waveforms", STATE_GOOD, "", "%.200s", place);
+    systole_find(all, "waveforms", SYSTOLE_FINDING_GOOD, "", "%.200s", place);
   } else {
-    add(all, "waveforms", STATE_NOTE, "apt-get install gtkwave",
-        "no viewer found for what systole trace writes");
+    systole_find(all, "waveforms", SYSTOLE_FINDING_NOTE, "apt-get install gtkwave",
+                 "no viewer found for what systole trace writes");
   }
 }
 
-static void look_at_energy(findings *all) {
+static void look_at_energy(systole_findings *all) {
   static const char rapl[] = "/sys/class/powercap/intel-rapl:0/energy_uj";
   static const char perf[] = "/sys/bus/event_source/devices/power/events/energy-pkg";
   if (access(rapl, R_OK) == 0) {
-    add(all, "CPU energy", STATE_GOOD, "", "RAPL is readable");
+    systole_find(all, "CPU energy", SYSTOLE_FINDING_GOOD, "", "RAPL is readable");
   } else if (access(rapl, F_OK) == 0) {
-    add(all, "CPU energy", STATE_NOTE,
+    systole_find(
+        all, "CPU energy", SYSTOLE_FINDING_NOTE,
         "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next "
         "start)",
         "RAPL is there and not readable: the CPU's power is modelled");
   } else if (access(perf, R_OK) == 0) {
-    add(all, "CPU energy", STATE_NOTE, "sudo sysctl kernel.perf_event_paranoid=0",
+    systole_find(
+        all, "CPU energy", SYSTOLE_FINDING_NOTE,
+        "sudo sysctl kernel.perf_event_paranoid=0",
         "perf's energy-pkg event is there; it needs the right to count system-wide");
   } else {
-    add(all, "CPU energy", STATE_NOTE,
-        "nothing to do: most virtual machines have no counter",
-        "no energy counter here: the CPU's power is modelled and marked so");
+    systole_find(all, "CPU energy", SYSTOLE_FINDING_NOTE,
+                 "nothing to do: most virtual machines have no counter",
+                 "no energy counter here: the CPU's power is modelled and marked so");
   }
 }
 
 /* The flags of the first processor in /proc/cpuinfo that decide how fast int8 is. */
-static void look_at_cpu(findings *all) {
+static void look_at_cpu(systole_findings *all) {
   static const char *const wanted[] = {"avx512_vnni", "avx_vnni", "avx512f", "avx2"};
   char line[8192], present[128] = "";
   FILE *file = fopen("/proc/cpuinfo", "r");
@@ -214,45 +208,57 @@ static void look_at_cpu(findings *all) {
   }
   if (file != NULL) fclose(file);
   const int fast = strstr(present, "vnni") != NULL;
-  add(all, "CPU", fast ? STATE_GOOD : STATE_NOTE,
+  systole_find(
+      all, "CPU", fast ? SYSTOLE_FINDING_GOOD : SYSTOLE_FINDING_NOTE,
       fast ? ""
            : "nothing to do: without VNNI the int8 reference is slower, and still exact",
       "%.100s, %d core%s,%s", machine.cpu, machine.cores, machine.cores == 1 ? "" : "s",
       present[0] != '\0' ? present : " no AVX");
 }
 
-static void look_at_room(findings *all) {
+static void look_at_room(systole_findings *all) {
   char free_text[SystoleText];
   const uint64_t available = systole_memory_available();
   if (available != UINT64_MAX) {
     const int little = available < (UINT64_C(1) << 30);
-    add(all, "memory", little ? STATE_NOTE : STATE_GOOD,
-        little ? "close other programs before large products" : "", "%s free",
-        systole_text_bytes(free_text, available));
+    systole_find(all, "memory", little ? SYSTOLE_FINDING_NOTE : SYSTOLE_FINDING_GOOD,
+                 little ? "close other programs before large products" : "", "%s free",
+                 systole_text_bytes(free_text, available));
   }
   struct statvfs disk;
   if (statvfs(".", &disk) == 0) {
     const uint64_t bytes = (uint64_t)disk.f_bavail * (uint64_t)disk.f_frsize;
     const int little = bytes < (UINT64_C(256) << 20);
-    add(all, "disk", little ? STATE_NOTE : STATE_GOOD,
-        little ? "make room before systole compare or systole trace" : "", "%s free here",
-        systole_text_bytes(free_text, bytes));
+    systole_find(all, "disk", little ? SYSTOLE_FINDING_NOTE : SYSTOLE_FINDING_GOOD,
+                 little ? "make room before systole compare or systole trace" : "",
+                 "%s free here", systole_text_bytes(free_text, bytes));
   }
-  add(all, "terminal", STATE_GOOD, "", "%s, %s",
-      isatty(STDERR_FILENO) ? "progress is shown"
-                            : "not a terminal: no progress is shown",
-      systole_text_unicode() ? "UTF-8" : "plain ASCII");
+  systole_find(all, "terminal", SYSTOLE_FINDING_GOOD, "", "%s, %s",
+               isatty(STDERR_FILENO) ? "progress is shown"
+                                     : "not a terminal: no progress is shown",
+               systole_text_unicode() ? "UTF-8" : "plain ASCII");
 }
 
+typedef struct doctor_arguments {
+  systole_common common;
+  const char *xclbin;
+} doctor_arguments;
+
 static error_t parse(int key, char *text, struct argp_state *parse_state) {
-  systole_common *common = parse_state->input;
-  (void)text;
-  if (key != 'j') return ARGP_ERR_UNKNOWN;
-  common->json = 1;
+  doctor_arguments *arguments = parse_state->input;
+  if (key == 'j') {
+    arguments->common.json = 1;
+  } else if (key == 'x') {
+    arguments->xclbin = text;
+  } else {
+    return ARGP_ERR_UNKNOWN;
+  }
   return 0;
 }
 
 static const struct argp_option options[] = {
+    {"xclbin", 'x', "FILE", 0,
+     "Also holds this bitstream's passport against it and the cards", 0},
     {"json", 'j', NULL, 0, "One JSON object on standard output, nothing else there", 0},
     {0}};
 static const struct argp parser = {.options = options,
@@ -262,14 +268,14 @@ static const struct argp parser = {.options = options,
                                        "to do. Exit code 0 when the main job "
                                        "(systole compare) can run, else 3."};
 
-static int show_findings_json(const findings *all, int can_run) {
+static int show_findings_json(const systole_findings *all, int can_run) {
   cJSON *object = cJSON_CreateObject();
   cJSON *array = NULL;
   int good = cJSON_AddStringToObject(object, "version", SYSTOLE_VERSION) != NULL &&
              cJSON_AddBoolToObject(object, "can_run", can_run) != NULL &&
              (array = cJSON_AddArrayToObject(object, "findings")) != NULL;
   for (int i = 0; good && i < all->count; i++) {
-    const finding *f = &all->list[i];
+    const systole_finding *f = &all->list[i];
     cJSON *entry = cJSON_CreateObject();
     good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
            cJSON_AddStringToObject(entry, "name", f->name) != NULL &&
@@ -283,12 +289,12 @@ static int show_findings_json(const findings *all, int can_run) {
   return code;
 }
 
-static void show_findings(const findings *all, int can_run) {
+static void show_findings(const systole_findings *all, int can_run) {
   for (int i = 0; i < all->count; i++) {
-    const finding *f = &all->list[i];
-    const char *colour = f->state == STATE_GOOD      ? systole_text_good()
-                         : f->state == STATE_MISSING ? systole_text_bad()
-                                                     : systole_text_bold();
+    const systole_finding *f = &all->list[i];
+    const char *colour = f->state == SYSTOLE_FINDING_GOOD      ? systole_text_good()
+                         : f->state == SYSTOLE_FINDING_MISSING ? systole_text_bad()
+                                                               : systole_text_bold();
     printf("  %s%-8s%s %-18s %s\n", colour, state_words[f->state], systole_text_plain(),
            f->name, f->found);
     if (f->remedy[0] != '\0') printf("  %-8s %-18s -> %s\n", "", "", f->remedy);
@@ -298,18 +304,20 @@ static void show_findings(const findings *all, int can_run) {
 }
 
 int systole_main_doctor(int argc, char **argv) {
-  systole_common common;
-  systole_common_init(&common);
-  int code = systole_parse(&parser, "doctor", argc, argv, &common, &common);
+  doctor_arguments arguments = {.xclbin = NULL};
+  const char *root = getenv("SYSTOLE_ROOT");
+  systole_common_init(&arguments.common);
+  int code = systole_parse(&parser, "doctor", argc, argv, &arguments, &arguments.common);
   if (code != 0) return code;
-  findings *all = calloc(1, sizeof *all);
+  systole_findings *all = calloc(1, sizeof *all);
   if (all == NULL) return systole_story_errno(ENOMEM, "cannot examine this machine");
   const int can_run = look_at_devices(all);
   look_at_programs(all);
   look_at_energy(all);
   look_at_cpu(all);
   look_at_room(all);
-  if (common.json) {
+  systole_doctor_xrt(all, root != NULL ? root : "", arguments.xclbin);
+  if (arguments.common.json) {
     code = show_findings_json(all, can_run);
   } else {
     show_findings(all, can_run);

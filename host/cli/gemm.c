@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "advise.h"
+#include "card_energy.h"
 #include "measure.h"
 #include "npy.h"
 #include "number.h"
@@ -26,10 +27,20 @@ typedef struct gemm_arguments {
   systole_operands_request operands;
   int no_check;
   int int8;
-  int repeat; /* 0: chosen by the device */
+  int repeat;          /* 0: chosen by the device */
+  double card_power_s; /* 0: not measured */
 } gemm_arguments;
 
-enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat, KeyInt8 };
+enum {
+  KeyA = 2000,
+  KeyB,
+  KeyOut,
+  KeySeed,
+  KeyNoCheck,
+  KeyRepeat,
+  KeyInt8,
+  KeyCardPower
+};
 
 static const struct argp_option options[] = {
     {"device", 'd', "NAME", 0,
@@ -49,6 +60,10 @@ static const struct argp_option options[] = {
     {"repeat", KeyRepeat, "COUNT", 0,
      "Timed runs; the median is shown (default: 1 on simulated devices, for a second on "
      "others)",
+     4},
+    {"card-power", KeyCardPower, "SECONDS", 0,
+     "Then measures the card's power, so long at rest and so long repeating the product "
+     "(3 or more)",
      4},
     {0}};
 
@@ -97,6 +112,16 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                              text);
       }
       arguments->repeat = (int)value;
+      break;
+    case KeyCardPower:
+      code = systole_parse_positive(&arguments->card_power_s, text, "--card-power");
+      if (code == 0 && !(arguments->card_power_s >= SYSTOLE_POWER_SHORTEST_S &&
+                         arguments->card_power_s <= 86400)) {
+        code = systole_story(SYSTOLE_EXIT_USAGE,
+                             "--card-power is %s; the sensors tell a new value once a "
+                             "second, so give 3 to 86400 seconds",
+                             text);
+      }
       break;
     default:
       return ARGP_ERR_UNKNOWN;
@@ -169,6 +194,7 @@ int systole_main_gemm(int argc, char **argv) {
   systole_samples samples = {0};
   systole_result result = {.workload = "gemm"};
   systole_mismatch mismatch = {0};
+  systole_power_report power = {0};
   systole_bar bar;
   char title[96];
   void *c = NULL;
@@ -233,11 +259,23 @@ int systole_main_gemm(int argc, char **argv) {
     if (code != 0) goto done;
   }
   systole_advise_product(&result, &job, &arguments.common.device, operands.random);
+  if (arguments.card_power_s > 0 && result.mismatches == 0) {
+    code = systole_card_energy_measure(&power, &station, &job, &result.stats, c,
+                                       arguments.card_power_s);
+    if (code != 0) goto done;
+    result.stats.power_w = power.power_w;
+    result.stats.energy_j = power.energy_j;
+  }
   if (arguments.common.json) {
     object = systole_result_json(&result);
+    if (object != NULL && power.runs > 0 && !systole_card_energy_json(object, &power)) {
+      cJSON_Delete(object);
+      object = NULL;
+    }
     code = systole_show_json(object);
   } else {
     systole_show_result(&result);
+    if (power.runs > 0) systole_card_energy_show(&power);
     if (arguments.out != NULL && result.mismatches == 0)
       printf("\n  wrote %s\n", arguments.out);
   }

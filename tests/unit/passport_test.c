@@ -231,6 +231,21 @@ Test(passport, fits_one_kernel_and_one_shell) {
   cr_assert_eq(systole_passport_check_shell(&p, ""), SYSTOLE_OK);
   cr_assert_eq(systole_passport_check_shell(&p, "xilinx_u50_gen3x16_xdma_5_202210_1"),
                SYSTOLE_OK);
+  static const char *const same[][2] = {
+      {"xilinx_u50_gen3x16_xdma_5_202210_1", "xilinx_u50_gen3x16_xdma_base_5"},
+      {"xilinx_u250_gen3x16_xdma_4_1_202210_1", "xilinx_u250_gen3x16_xdma_shell_4_1"},
+      {"xilinx_u280_gen3x16_xdma_1_202211_1", "xilinx_u280_gen3x16_xdma_base_1"},
+      {"xilinx_u200_gen3x16_xdma_2_202110_1", "xilinx_u200_gen3x16_xdma_base_2"},
+      {"xilinx_u55c_gen3x16_xdma_3_202210_1", "xilinx_u55c_gen3x16_xdma_base_3"}};
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    cr_assert(systole_passport_same_shell(same[i][0], same[i][1]), "%s", same[i][0]);
+    for (size_t j = 0; j < sizeof same / sizeof same[0]; j++) {
+      cr_assert_eq(systole_passport_same_shell(same[i][0], same[j][1]), i == j);
+    }
+  }
+  cr_assert_not(systole_passport_same_shell("xilinx_u50_gen3x16_xdma_base_5",
+                                            "xilinx_u50_gen3x16_xdma_base_4"));
+  cr_assert_not(systole_passport_same_shell("xilinx_u50_basement", "xilinx_u50ment"));
   cr_assert_eq(systole_passport_check_shell(&p, "xilinx_u50_gen3x16_xdma_201920_3"),
                SYSTOLE_ERR_ARGUMENT);
   expect_words("xilinx_u50_gen3x16_xdma_201920_3");

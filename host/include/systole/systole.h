@@ -358,6 +358,57 @@ SYSTOLE_API systole_status systole_run(systole_device *device,
                                        const systole_buffer *activations,
                                        systole_stats *stats);
 
+/* ---- bitstreams
+ * ------------------------------------------------------------------------
+ */
+
+/* What the passport beside a bitstream tells (bitstreams/README.md). */
+typedef struct systole_bitstream {
+  int has_passport; /* 0: there is none, and the rest is empty */
+  char platform[32], shell[96], vivado[32], vitis[32], commit[48];
+  systole_geometry geometry;
+  double clock_mhz;
+  char selftest_sha256[65]; /* "" when it is not known */
+} systole_bitstream;
+
+/* Reads the passport of `xclbin` and holds it against the file. SYSTOLE_OK also without a
+ * passport. SYSTOLE_ERR_ARGUMENT: it is none, or of another file; SYSTOLE_ERR_NOT_FOUND,
+ * SYSTOLE_ERR_IO: file or passport cannot be read. */
+SYSTOLE_API systole_status systole_bitstream_read(systole_bitstream *out,
+                                                  const char *xclbin);
+
+/* 1 when a card of that shell (as its driver tells it) can take the bitstream. */
+SYSTOLE_API int systole_bitstream_fits(const systole_bitstream *bitstream,
+                                       const char *shell);
+
+/* ---- power of a card ------------------------------------------------------------------
+ */
+
+#define SYSTOLE_POWER_SHORTEST_S 3.0 /* the driver looks at its sensors once a second */
+
+typedef struct systole_power_report {
+  char source[96]; /* what was read: "xmc_power of card 0000:3b:00.1" */
+  uint64_t runs;   /* of the work */
+  double idle_s, busy_s;
+  int samples;                            /* while busy */
+  systole_bounds idle_w, power_w;         /* of the whole card, at rest and at work */
+  systole_bounds incremental_w;           /* the difference */
+  systole_bounds energy_j, incremental_j; /* of one run of the work */
+  int has_temperature;
+  double temperature_c; /* of the FPGA, the highest while busy */
+} systole_power_report;
+
+/* Reads the sensors of the Alveo card at PCIe address `card` ("0000:3b:00.1"; NULL or "":
+ * the only one) for `seconds` at rest and then while `work` is repeated. Works through
+ * the driver's files in /sys alone; docs/energy.md says what they are worth.
+ * asked_to_stop may be NULL. SYSTOLE_ERR_NOT_FOUND: no such sensors; SYSTOLE_ERR_DEVICE:
+ * they could not be read throughout; SYSTOLE_ERR_INTERRUPTED; or what `work` returned. */
+SYSTOLE_API systole_status systole_power_measure(systole_power_report *out,
+                                                 const char *card, double seconds,
+                                                 systole_status (*work)(void *user),
+                                                 int (*asked_to_stop)(void *user),
+                                                 void *user);
+
 /* ---- recordings: what was done with one card, to be repeated on another ---------------
  */
 
