@@ -20,6 +20,7 @@
 #include "story.h"
 #include "streams.h"
 #include "subcommands.h"
+#include "support/sha256.h"
 #include "text.h"
 
 static const char *const state_words[] = {"good", "note", "missing"};
@@ -89,6 +90,44 @@ static int try_device(systole_findings *all, const char *name, const char *about
   systole_find(all, name, SYSTOLE_FINDING_GOOD, "",
                "%.120s; a product of %d x %d x %d is exact", about, M, N, K);
   return 1;
+}
+
+/* The self-test of a bitstream: the product that its passport has the digest of. */
+static void try_bitstream(systole_findings *all, const char *xclbin) {
+  enum { M = 19, N = 23, K = 37 };
+  int8_t a[M * K], b[K * N];
+  int32_t c[M * N] = {0};
+  uint8_t raw[SYSTOLE_SHA256_BYTES];
+  char name[1100], digest[SYSTOLE_SHA256_TEXT];
+  const systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+  systole_bitstream paper;
+  systole_device *device = NULL;
+  if (systole_bitstream_read(&paper, xclbin) != SYSTOLE_OK) return;
+  if (paper.selftest_sha256[0] == '\0') return;
+  snprintf(name, sizeof name, "xrt:%.1024s", xclbin);
+  systole_draw_s8(a, M * K, 1, SYSTOLE_STREAM_A);
+  systole_draw_s8(b, K * N, 1, SYSTOLE_STREAM_B);
+  systole_status status = systole_device_open(&device, name, &options);
+  if (status == SYSTOLE_OK) {
+    status = systole_gemm_s8(device, M, N, K, a, K, b, N, c, N, NULL);
+  }
+  systole_device_close(device);
+  systole_sha256_of(raw, c, sizeof c);
+  systole_sha256_text(digest, raw);
+  if (status != SYSTOLE_OK) {
+    systole_find(all, "self-test", SYSTOLE_FINDING_NOTE,
+                 "mend what is said of XRT and the card, then try again", "%.300s",
+                 systole_last_error());
+  } else if (strcmp(digest, paper.selftest_sha256) != 0) {
+    systole_find(
+        all, "self-test", SYSTOLE_FINDING_MISSING,
+        "xbutil validate --device BDF; if the card is sound, build the bitstream "
+        "again",
+        "the card's product of %d x %d x %d is not that of the passport", M, N, K);
+  } else {
+    systole_find(all, "self-test", SYSTOLE_FINDING_GOOD, "",
+                 "the card's product of %d x %d x %d is that of the passport", M, N, K);
+  }
 }
 
 /* Returns 1 when a simulated array and the CPU both work: the main job can run. */
@@ -317,6 +356,7 @@ int systole_main_doctor(int argc, char **argv) {
   look_at_cpu(all);
   look_at_room(all);
   systole_doctor_xrt(all, root != NULL ? root : "", arguments.xclbin);
+  if (arguments.xclbin != NULL) try_bitstream(all, arguments.xclbin);
   if (arguments.common.json) {
     code = show_findings_json(all, can_run);
   } else {

@@ -174,7 +174,7 @@ static int read_cards(card *out, const char *root) {
 static void look_at_user_function(systole_findings *all, const char *root,
                                   const card *c) {
   char name[48], path[PathBytes];
-  snprintf(name, sizeof name, "card %s", c->bdf);
+  snprintf(name, sizeof name, "card %.31s", c->bdf);
   if (c->driver[0] == '\0') {
     systole_find(
         all, name, SYSTOLE_FINDING_NOTE,
@@ -211,7 +211,7 @@ static void look_at_user_function(systole_findings *all, const char *root,
 
 static void look_at_management(systole_findings *all, const card *c) {
   char name[48];
-  snprintf(name, sizeof name, "card %s", c->bdf);
+  snprintf(name, sizeof name, "card %.31s", c->bdf);
   if (strcmp(c->driver, "xclmgmt") == 0) {
     systole_find(all, name, SYSTOLE_FINDING_GOOD, "", "driver xclmgmt, shell %s",
                  c->shell[0] != '\0' ? c->shell : "not told");
@@ -343,7 +343,7 @@ static void look_at_bitstream(systole_findings *all, const char *xclbin,
   for (int i = 0; i < count; i++) {
     if (cards[i].function == 0 || cards[i].shell[0] == '\0') continue;
     char name[48];
-    snprintf(name, sizeof name, "card %s", cards[i].bdf);
+    snprintf(name, sizeof name, "card %.31s", cards[i].bdf);
     if (systole_bitstream_fits(&paper, cards[i].shell)) {
       systole_find(all, name, SYSTOLE_FINDING_GOOD, "", "its shell is the bitstream's");
     } else {

@@ -1,5 +1,7 @@
-#include <stdio.h>
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "card/passport.h"
 #include "support/error.h"
@@ -11,6 +13,10 @@ systole_status systole_bitstream_read(systole_bitstream *out, const char *xclbin
                         "reading a bitstream's passport needs its name and a place");
   }
   memset(out, 0, sizeof *out);
+  if (access(xclbin, R_OK) != 0) {
+    return systole_fail(errno == ENOENT ? SYSTOLE_ERR_NOT_FOUND : SYSTOLE_ERR_IO,
+                        "%s cannot be read: %s", xclbin, strerror(errno));
+  }
   systole_status status = systole_passport_find(&passport, &out->has_passport, xclbin);
   if (status != SYSTOLE_OK || !out->has_passport) return status;
   memcpy(out->platform, passport.platform, sizeof out->platform);

@@ -453,6 +453,20 @@ static systole_status draw(systole_replay_report *report,
   return status;
 }
 
+/* 1 when a device of this name lets memory and stalls be chosen; a real card has its own.
+ */
+static int options_apply(const char *name) {
+  size_t count;
+  const systole_card_ops *const *rows = systole_card_rows(&count);
+  for (size_t i = 0; i < count; i++) {
+    const size_t length = strlen(rows[i]->scheme);
+    if (strncmp(name, rows[i]->scheme, length) == 0 && name[length] == ':') {
+      return rows[i]->simulated;
+    }
+  }
+  return 0;
+}
+
 systole_status systole_replay(systole_replay_report *report, const char *path,
                               const char *name, const systole_device_options *options,
                               systole_progress progress, void *user) {
@@ -471,13 +485,14 @@ systole_status systole_replay(systole_replay_report *report, const char *path,
 
   systole_device_options plain = options != NULL ? *options : defaults;
   plain.trace_path = NULL;
-  for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
+  const int chosen = options_apply(name);
+  for (size_t i = 0; chosen && i < sizeof presets / sizeof presets[0]; i++) {
     if (plain.memory == NULL && strcmp(recording.memory, presets[i]) == 0) {
       plain.memory = presets[i];
     }
   }
-  if (plain.stall_seed == 0) plain.stall_seed = recording.stall_seed;
-  if (plain.memory_bytes == 0) plain.memory_bytes = recording.memory_bytes;
+  if (chosen && plain.stall_seed == 0) plain.stall_seed = recording.stall_seed;
+  if (chosen && plain.memory_bytes == 0) plain.memory_bytes = recording.memory_bytes;
   (void)snprintf(report->recorded_on, sizeof report->recorded_on, "%s", recording.device);
   report->cut = recording.cut;
 
