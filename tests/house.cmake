@@ -29,6 +29,20 @@ set_tests_properties(rtl_lint PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 COST 20
 set_tests_properties(rtl_formal PROPERTIES TIMEOUT 1500 SKIP_RETURN_CODE 77 COST 300)
 set_tests_properties(scripts_formal PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
 
+# Icarus replays what Verilated kernels did; and the bench must see what is wrong.
+foreach(dim IN ITEMS 4 8)
+  if(dim IN_LIST SYSTOLE_DIMS)
+    add_test(NAME icarus_${dim} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/icarus/run
+             $<TARGET_FILE:systole_cli> ${dim})
+    set_tests_properties(icarus_${dim} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
+  endif()
+endforeach()
+if(4 IN_LIST SYSTOLE_DIMS)
+  add_test(NAME scripts_icarus COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/icarus_test
+           ${PROJECT_SOURCE_DIR} $<TARGET_FILE:systole_cli>)
+  set_tests_properties(scripts_icarus PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()
+
 foreach(dim IN LISTS SYSTOLE_DIMS)
   add_test(NAME sizes_rtl_${dim} COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/sizes_test
            $<TARGET_FILE:systole_sizes> rtl:${dim} ${dim})
