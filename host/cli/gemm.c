@@ -31,16 +31,7 @@ typedef struct gemm_arguments {
   double card_power_s; /* 0: not measured */
 } gemm_arguments;
 
-enum {
-  KeyA = 2000,
-  KeyB,
-  KeyOut,
-  KeySeed,
-  KeyNoCheck,
-  KeyRepeat,
-  KeyInt8,
-  KeyCardPower
-};
+enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat, KeyInt8, KeyCardPower };
 
 static const struct argp_option options[] = {
     {"device", 'd', "NAME", 0,

@@ -5,8 +5,8 @@
 
 #include "spawn.h"
 
-static const char *const subcommands[] = {"devices", "gemm", "compare", "trace",
-                                          "replay",  "doctor"};
+static const char *const subcommands[] = {"devices", "gemm",   "compare",
+                                          "trace",   "replay", "doctor"};
 enum { Count = sizeof subcommands / sizeof subcommands[0] };
 
 Test(usage, help_names_every_subcommand) {

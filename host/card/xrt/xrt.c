@@ -229,6 +229,10 @@ static systole_status check_geometry(const systole_card *card, const char *file)
   if (status == SYSTOLE_OK) status = systole_passport_find(&passport, &found, file);
   if (status == SYSTOLE_OK && found) {
     status = systole_passport_check_kernel(&passport, &geometry, version);
+    /* The file has the name of the platform that it was linked for. */
+    if (status == SYSTOLE_OK && !x->simulated) {
+      status = systole_passport_check_shell(&passport, x->platform);
+    }
   }
   return status;
 }
