@@ -212,6 +212,14 @@ int systole_conv_task_measure(systole_samples *samples, const systole_station *s
   return code;
 }
 
+/* Ctrl-C ends a check, too. */
+static int stop_asked(void *user, uint64_t done, uint64_t total) {
+  (void)user;
+  (void)done;
+  (void)total;
+  return systole_interrupted();
+}
+
 static int compute(void *output, const char **kernel, const systole_conv_task *task,
                    const char *name) {
   systole_device *device = NULL;
@@ -219,6 +227,7 @@ static int compute(void *output, const char **kernel, const systole_conv_task *t
   systole_stats stats;
   int code = systole_open(&device, name, &options);
   if (code == 0) {
+    systole_device_set_progress(device, stop_asked, NULL);
     const systole_status status = systole_conv2d_s8(device, &task->conv, task->input,
                                                     task->weights, output, &stats);
     if (status != SYSTOLE_OK) code = failed(status, "the CPU reference", task);

@@ -30,6 +30,10 @@ systole_status systole_conv_call_make(systole_conv_call *out, const systole_conv
  * SYSTOLE_ERR_HOST_MEMORY when there is none for the sums of an image. */
 systole_status systole_conv_reference(const systole_conv_call *call);
 
+/* Its sums of one line of one image: [columns][out_channels], bias not yet added. */
+void systole_conv_reference_line(int32_t *sums, const systole_conv_call *call,
+                                 int64_t image, int64_t line);
+
 /* Image `image` of the output from its int32 sums [lines][columns][out_channels], bias
  * not yet added, as epilogue.h defines it. */
 void systole_conv_finish(const systole_conv_call *call, int64_t image,

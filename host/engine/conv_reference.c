@@ -31,27 +31,31 @@ static int32_t sum_at(const systole_conv_call *call, int64_t b, int64_t y, int64
   return (int32_t)sum;
 }
 
+void systole_conv_reference_line(int32_t *sums, const systole_conv_call *call,
+                                 int64_t image, int64_t line) {
+  const int64_t outputs = call->conv.out_channels;
+  for (int64_t x = 0; x < call->columns; x++) {
+    for (int64_t o = 0; o < outputs; o++) {
+      sums[x * outputs + o] = sum_at(call, image, line, x, o);
+    }
+  }
+}
+
 systole_status systole_conv_reference(const systole_conv_call *call) {
-  const systole_conv2d *c = &call->conv;
+  const int64_t line = call->columns * call->conv.out_channels;
   void *memory;
   systole_status status =
-      systole_allocate(&memory, (uint64_t)(call->lines * call->columns * c->out_channels),
-                       sizeof(int32_t), "sums");
+      systole_allocate(&memory, (uint64_t)(call->lines * line), sizeof(int32_t), "sums");
   if (status != SYSTOLE_OK) return status;
   int32_t *sums = memory;
-  for (int64_t b = 0; b < c->batch; b++) {
-    int64_t at = 0;
+  for (int64_t b = 0; b < call->conv.batch; b++) {
     for (int64_t y = 0; y < call->lines; y++) {
-      for (int64_t x = 0; x < call->columns; x++) {
-        for (int64_t o = 0; o < c->out_channels; o++) {
-          sums[at++] = sum_at(call, b, y, x, o);
-        }
-      }
+      systole_conv_reference_line(sums + y * line, call, b, y);
     }
     systole_conv_finish(call, b, sums);
   }
   systole_release(memory);
-  return SYSTOLE_OK;
+  return status;
 }
 
 void systole_conv_finish(const systole_conv_call *call, int64_t image,

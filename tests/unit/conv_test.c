@@ -118,3 +118,157 @@ Test(random, sizes_and_geometries) {
     systole_device_close(device);
   }
 }
+
+/* ---- the CPU ------------------------------------------------------------------------
+ */
+
+static const char *const cpus[] = {"cpu", "cpu:plain-c", "cpu:sse2-pmaddwd"};
+
+static void on_cpu(systole_device *device, systole_conv_case *c, const char *name,
+                   const char *why) {
+  const char *wrong = systole_conv_case_run(c, device, NULL);
+  cr_assert_null(wrong, "%s (%s): %s", name, why, wrong);
+}
+
+Test(cpu, every_shape_whatever_computes) {
+  for (size_t d = 0; d < sizeof cpus / sizeof cpus[0]; d++) {
+    systole_device *device;
+    if (systole_device_open(&device, cpus[d], NULL) != SYSTOLE_OK) continue;
+    systole_conv_shape shapes[SYSTOLE_MAX_CONV_SHAPES];
+    const size_t count = systole_conv_shapes(shapes, 8);
+    for (size_t i = 0; i < count; i++) {
+      const unsigned kinds[] = {SYSTOLE_CONV_ZERO_POINT,
+                                SYSTOLE_CONV_REQUANTISE | SYSTOLE_CONV_RESIDUAL};
+      for (int k = 0; k < 2; k++) {
+        systole_conv_case c;
+        systole_conv_case_make(&c, &shapes[i], kinds[k], 800 + i);
+        on_cpu(device, &c, cpus[d], shapes[i].why);
+        systole_conv_case_free(&c);
+      }
+    }
+    systole_device_close(device);
+  }
+}
+
+/* Odd sums far beyond 2^24, which no float holds and oneDNN passes through floats. */
+Test(cpu, large_sums_are_exact) {
+  const systole_conv_shape shape = {1, 4, 4, 2048, 5, 3, 3, 1,      1,
+                                    1, 1, 1, 1,    1, 1, 1, "large"};
+  for (size_t d = 0; d < sizeof cpus / sizeof cpus[0]; d++) {
+    systole_device *device;
+    if (systole_device_open(&device, cpus[d], NULL) != SYSTOLE_OK) continue;
+    systole_conv_case c;
+    systole_conv_case_make(&c, &shape, 0, 1);
+    memset(c.input, 127, 4 * 4 * 2048);
+    for (int i = 0; i < 5 * 9 * 2048; i++) c.weights[i] = (int8_t)(127 - i % 3);
+    systole_conv_call call;
+    cr_assert_eq(systole_conv_call_make(&call, &c.conv), SYSTOLE_OK);
+    call.input = c.input;
+    call.weights = c.weights;
+    call.output = c.expected;
+    cr_assert_eq(systole_conv_reference(&call), SYSTOLE_OK);
+    on_cpu(device, &c, cpus[d], "large");
+    systole_conv_case_free(&c);
+    systole_device_close(device);
+  }
+}
+
+/* ---- the interface ------------------------------------------------------------------
+ */
+
+static void refused(systole_device *device, const systole_conv2d *conv,
+                    systole_status code, const char *sentence) {
+  int8_t x[64] = {0}, w[64] = {0};
+  int32_t y[64];
+  cr_assert_eq(systole_conv2d_s8(device, conv, x, w, y, NULL), code, "%s", sentence);
+  cr_assert_not_null(strstr(systole_last_error(), sentence), "'%s' is not in: %s",
+                     sentence, systole_last_error());
+}
+
+Test(interface, refuses_what_makes_no_sense) {
+  systole_device *device = open_machine("4");
+  systole_conv2d good = SYSTOLE_CONV2D_INIT;
+  good.height = good.width = 4;
+  good.channels = good.out_channels = 2;
+  int64_t height, width;
+  cr_assert_eq(systole_conv2d_output(&height, &width, &good), SYSTOLE_OK);
+  cr_assert(height == 4 && width == 4);
+
+  systole_conv2d c = good;
+  c.version = 99;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "version 99");
+  c = good;
+  c.kernel_height = 5;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "does not fit");
+  c = good;
+  c.groups = 3;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "3 groups");
+  c = good;
+  c.pad_left = -1;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "padding on the left");
+  c = good;
+  c.height = c.width = c.channels = c.batch = 1 << 30;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "larger than any memory");
+  c = good;
+  const int8_t residual[32] = {0};
+  c.residual = residual;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "needs multipliers");
+
+  const int32_t multiplier[] = {1, 1};
+  const uint8_t shift[] = {0, 0};
+  systole_epilogue e = SYSTOLE_EPILOGUE_INIT;
+  e.multiplier = multiplier;
+  e.shift = shift;
+  c.epilogue = &e;
+  refused(device, &c, SYSTOLE_ERR_UNSUPPORTED, "adds no residual");
+  c.residual_multiplier = 70000;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "17-bit");
+  c = good;
+  c.epilogue = &e;
+  c.pool = SYSTOLE_POOLING_MAX;
+  refused(device, &c, SYSTOLE_ERR_UNSUPPORTED, "no pools");
+  c.pool_height = 16;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "the most is 15");
+  c.pool_height = 2;
+  c.pool_pad_top = 2;
+  refused(device, &c, SYSTOLE_ERR_ARGUMENT, "less than its window");
+  int8_t x[32] = {0};
+  cr_assert_eq(systole_conv2d_s8(device, &good, x, NULL, x, NULL), SYSTOLE_ERR_ARGUMENT);
+  cr_assert_eq(systole_conv2d_s8(NULL, &good, x, x, x, NULL), SYSTOLE_ERR_ARGUMENT);
+  cr_assert_eq(systole_conv2d_s8(device, NULL, x, x, x, NULL), SYSTOLE_ERR_ARGUMENT);
+  systole_device_close(device);
+}
+
+/* A pool whose windows need more sums than an accumulator half holds. */
+Test(interface, says_what_does_not_fit) {
+  systole_device *device = open_machine("4,ub=1024,acc=16,features=3");
+  const systole_conv_shape shape = {
+      1, 9, 9, 4, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, "nine sums and a half of eight"};
+  systole_conv_case c;
+  systole_conv_case_make(&c, &shape, SYSTOLE_CONV_REQUANTISE | SYSTOLE_CONV_MAX_POOL, 3);
+  const char *wrong = systole_conv_case_run(&c, device, NULL);
+  cr_assert_not_null(wrong);
+  cr_assert_not_null(strstr(wrong, "its pool's window"), "%s", wrong);
+  systole_conv_case_free(&c);
+  systole_device_close(device);
+}
+
+/* Memory for one image of the batch, or for some of its lines, is enough. */
+Test(interface, goes_in_parts_where_device_memory_is_short) {
+  systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+  options.memory_bytes = 36 << 10;
+  systole_device *device;
+  cr_assert_eq(systole_machine_open(&device, "4,features=3", &options), SYSTOLE_OK);
+  const systole_conv_shape shape = {
+      3, 40, 41, 8, 8, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1, "as large as the memory"};
+  const unsigned kinds[] = {SYSTOLE_CONV_ZERO_POINT,
+                            SYSTOLE_CONV_REQUANTISE | SYSTOLE_CONV_RESIDUAL,
+                            SYSTOLE_CONV_REQUANTISE | SYSTOLE_CONV_MAX_POOL};
+  for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+    const uint64_t before = systole_machine_runs(systole_machine_card(device));
+    run_case(device, "36 KiB", &shape, kinds[k], 900 + k);
+    cr_assert_gt(systole_machine_runs(systole_machine_card(device)), before + 1,
+                 "in several runs");
+  }
+  systole_device_close(device);
+}

@@ -51,30 +51,58 @@ static void turn_weights(int8_t *b, int32_t *bias, const systole_conv_call *call
   }
 }
 
-/* Sums of one image and group by the kernel's products. */
-static systole_status group_sums(const systole_conv_call *call,
-                                 const systole_cpu_kernel *kernel,
-                                 const systole_cpu_weights *weights,
-                                 systole_cpu_room *room, int64_t image, int64_t group,
-                                 int8_t *rows, int64_t at_once, int32_t *sums) {
-  const systole_conv2d *c = &call->conv;
-  const int64_t depth = c->kernel_height * c->kernel_width * (c->channels / c->groups);
-  const int64_t outputs = c->out_channels / c->groups,
-                pixels = call->lines * call->columns;
+/* One more part of `parts` is done. */
+static systole_status report(const systole_cpu_conv *by, const systole_conv_call *call,
+                             int64_t done, int64_t parts) {
+  if (by->progress == NULL) return SYSTOLE_OK;
+  const double share = (double)done / (double)parts;
+  if (by->progress(by->progress_user, (uint64_t)(share * (double)call->macs),
+                   call->macs) == 0) {
+    return SYSTOLE_OK;
+  }
+  return systole_fail(SYSTOLE_ERR_INTERRUPTED, "stopped after %.0f %% of a convolution",
+                      100 * share);
+}
+
+static systole_status by_loops(const systole_conv_call *call, const systole_cpu_conv *by,
+                               int64_t image, int32_t *sums) {
+  const int64_t line = call->columns * call->conv.out_channels;
+  const int64_t parts = call->conv.batch * call->lines;
   systole_status status = SYSTOLE_OK;
-  for (int64_t p = 0; p < pixels && status == SYSTOLE_OK; p += at_once) {
-    const int64_t count = pixels - p < at_once ? pixels - p : at_once;
-    gather(rows, call, image, group, p, count);
-    status = kernel->gemm(weights, room, count, rows, depth,
-                          sums + p * c->out_channels + group * outputs, c->out_channels);
+  for (int64_t y = 0; y < call->lines && status == SYSTOLE_OK; y++) {
+    systole_conv_reference_line(sums + y * line, call, image, y);
+    status = report(by, call, image * call->lines + y + 1, parts);
   }
   return status;
 }
 
-static systole_status by_products(const systole_conv_call *call,
-                                  const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int64_t image, int32_t *sums,
-                                  double *prepare_s) {
+/* Sums of one image and group by the kernel's products. */
+static systole_status group_sums(const systole_conv_call *call,
+                                 const systole_cpu_conv *by,
+                                 const systole_cpu_weights *weights, int64_t image,
+                                 int64_t group, int8_t *rows, int64_t at_once,
+                                 int32_t *sums) {
+  const systole_conv2d *c = &call->conv;
+  const int64_t depth = c->kernel_height * c->kernel_width * (c->channels / c->groups);
+  const int64_t outputs = c->out_channels / c->groups,
+                pixels = call->lines * call->columns;
+  const int64_t parts = c->batch * c->groups * pixels;
+  systole_status status = SYSTOLE_OK;
+  for (int64_t p = 0; p < pixels && status == SYSTOLE_OK; p += at_once) {
+    const int64_t count = pixels - p < at_once ? pixels - p : at_once;
+    gather(rows, call, image, group, p, count);
+    status =
+        by->kernel->gemm(weights, by->room, count, rows, depth,
+                         sums + p * c->out_channels + group * outputs, c->out_channels);
+    if (status == SYSTOLE_OK) {
+      status = report(by, call, (image * c->groups + group) * pixels + p + count, parts);
+    }
+  }
+  return status;
+}
+
+static systole_status by_products(const systole_conv_call *call, systole_cpu_conv *by,
+                                  int64_t image, int32_t *sums) {
   const systole_conv2d *c = &call->conv;
   const int64_t depth = c->kernel_height * c->kernel_width * (c->channels / c->groups);
   const int64_t outputs = c->out_channels / c->groups,
@@ -97,12 +125,13 @@ static systole_status by_products(const systole_conv_call *call,
     turn_weights(b, bias, call, g, depth, outputs);
     systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
     epilogue.bias = bias;
-    status = kernel->prepare(&weights, room, outputs, depth, b, outputs, &epilogue);
-    *prepare_s += systole_wall_seconds() - began;
+    status =
+        by->kernel->prepare(&weights, by->room, outputs, depth, b, outputs, &epilogue);
+    by->prepare_s += systole_wall_seconds() - began;
     if (status == SYSTOLE_OK) {
-      status = group_sums(call, kernel, weights, room, image, g, rows, at_once, sums);
+      status = group_sums(call, by, weights, image, g, rows, at_once, sums);
     }
-    kernel->weights_free(weights);
+    by->kernel->weights_free(weights);
   }
   systole_release(bias);
   systole_release(b);
@@ -110,32 +139,27 @@ static systole_status by_products(const systole_conv_call *call,
   return status;
 }
 
-systole_status systole_cpu_conv2d(const systole_conv_call *call,
-                                  const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int threads, const char **name,
-                                  double *prepare_s) {
+systole_status systole_cpu_conv2d(const systole_conv_call *call, systole_cpu_conv *by) {
   const systole_conv2d *c = &call->conv;
-  *prepare_s = 0;
-  if (strcmp(kernel->name, "plain-c") == 0) {
-    *name = "plain-c";
-    return systole_conv_reference(call);
-  }
+  const int plain = strcmp(by->kernel->name, "plain-c") == 0;
+  int onednn = !plain && systole_onednn_conv_usable();
   void *memory;
   systole_status status =
       systole_allocate(&memory, (uint64_t)(call->lines * call->columns),
-                       (uint64_t)c->out_channels * 4, "sums");
+                       (uint64_t)c->out_channels * sizeof(int32_t), "sums");
   if (status != SYSTOLE_OK) return status;
   int32_t *sums = memory;
-  *name = "onednn-convolution";
-  int products = !systole_onednn_conv_usable();
+  by->name = onednn ? "onednn-convolution" : by->kernel->name;
   for (int64_t image = 0; image < c->batch && status == SYSTOLE_OK; image++) {
-    if (!products) {
-      status = systole_onednn_conv(call, image, sums, threads, prepare_s);
-      products = status == SYSTOLE_ERR_UNSUPPORTED;
+    if (onednn) {
+      status = systole_onednn_conv(call, image, sums, by->threads, &by->prepare_s);
+      onednn = status != SYSTOLE_ERR_UNSUPPORTED;
+      if (status == SYSTOLE_OK) status = report(by, call, image + 1, c->batch);
     }
-    if (products) {
-      *name = kernel->name;
-      status = by_products(call, kernel, room, image, sums, prepare_s);
+    if (!onednn) {
+      by->name = by->kernel->name;
+      status =
+          plain ? by_loops(call, by, image, sums) : by_products(call, by, image, sums);
     }
     if (status == SYSTOLE_OK) systole_conv_finish(call, image, sums);
   }

@@ -5,14 +5,20 @@
 #include "engine/conv.h"
 #include "kernel.h"
 
-/* By oneDNN's convolution where the kernel is oneDNN's or the best of this machine needs
- * the same instructions, by plain loops where it is plain C, else as the product of
- * gathered windows and the kernel's matrix. *name is what computed it (static storage).
- */
-systole_status systole_cpu_conv2d(const systole_conv_call *call,
-                                  const systole_cpu_kernel *kernel,
-                                  systole_cpu_room *room, int threads, const char **name,
-                                  double *prepare_s);
+/* Who computes, and what comes of it beside the output. */
+typedef struct systole_cpu_conv {
+  const systole_cpu_kernel *kernel;
+  systole_cpu_room *room;
+  int threads;
+  systole_progress progress; /* may be NULL */
+  void *progress_user;
+  const char *name; /* out: what computed it; static storage */
+  double prepare_s; /* out: seconds for what depends on sizes and weights alone */
+} systole_cpu_conv;
+
+/* By oneDNN's convolution where it is exact here, by plain loops where the kernel is
+ * plain C, else as products of gathered windows by the kernel. */
+systole_status systole_cpu_conv2d(const systole_conv_call *call, systole_cpu_conv *by);
 
 /* onednn_conv.c: int32 sums of one image, [lines][columns][out_channels], exact. Adds to
  * *prepare_s.

@@ -225,16 +225,20 @@ static systole_status conv2d(systole_engine *engine, const systole_conv_call *ca
                              systole_stats *stats) {
   systole_energy_meter *meter =
       call->macs > (uint64_t)ProgressMacs ? engine->counters : engine->model;
-  double prepare_s = 0;
+  systole_cpu_conv by = {.kernel = engine->kernel,
+                         .room = engine->room,
+                         .threads = engine->threads,
+                         .progress = engine->progress,
+                         .progress_user = engine->progress_user};
   systole_energy_meter_begin(meter);
   const double start = systole_wall_seconds();
-  const systole_status status = systole_cpu_conv2d(
-      call, engine->kernel, engine->room, engine->threads, &stats->kernel, &prepare_s);
+  const systole_status status = systole_cpu_conv2d(call, &by);
   /* As for products, what is done once for all calls with the same weights is left out.
    */
-  stats->seconds = systole_wall_seconds() - start - prepare_s;
+  stats->seconds = systole_wall_seconds() - start - by.prepare_s;
   systole_energy_meter_end(meter, &stats->power_w, &stats->energy_j);
   stats->gops = stats->seconds > 0 ? 2e-9 * (double)call->macs / stats->seconds : 0;
+  stats->kernel = by.name;
   return status;
 }
 
