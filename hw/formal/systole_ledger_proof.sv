@@ -51,6 +51,7 @@ module systole_ledger_proof (
   (* hierconn *) wire [63:0] \u_ledger.startup_q ;
   (* hierconn *) wire [63:0] \u_ledger.active_q ;
   (* hierconn *) wire        \u_ledger.holding_q ;
+  (* hierconn *) wire [63:0] \u_ledger.drain_q ;
   (* hierconn *) wire        \u_ledger.seen_q ;
   (* hierconn *) wire        \u_ledger.run_q ;
   (* hierconn *) wire [63:0] \u_ledger.wait_q[0] ;
@@ -85,6 +86,9 @@ module systole_ledger_proof (
     if (any_q) begin
       begin : EveryCycleIsSomewhere
         assert (cycles == all);
+      end
+      begin : DrainIsWhatIsHeld
+        assert (\u_ledger.drain_q [Bits-1:0] == held);
       end
       begin : NothingIsHeldBeforeTheFirstRow
         assert (\u_ledger.seen_q || !\u_ledger.holding_q );

@@ -129,8 +129,9 @@ module systole_axi_address #(
         end
       end else begin
         if (may_issue && (!ax_valid_o || ax_ready_i)) begin
-          now_addr_q  <= now_addr_q + 64'({burst_beats, {ByteBits{1'b0}}});
-          now_beats_q <= now_beats_q - 32'(burst_beats);
+          // What follows a burst that is not the last begins at a boundary.
+          now_addr_q  <= {now_addr_q[63:ByteBits+IndexBits] + 1'b1, {(ByteBits + IndexBits) {1'b0}}};
+          now_beats_q <= now_beats_q - 32'(to_boundary);
         end
         if (req_valid_i && req_ready_o) begin
           next_addr_q  <= req_addr_i;

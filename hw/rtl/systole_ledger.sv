@@ -37,6 +37,7 @@ module systole_ledger #(
   logic [63:0] cycles_q, active_q, startup_q;
   logic [63:0] wait_q [0:Waits-1];  // settled
   logic [63:0] held_q [0:Waits-1];  // since the last row
+  logic [63:0] drain_q;             // their sum
   logic        holding_q;           // some held_q is not zero
   logic        seen_q;              // a row was issued
   logic [63:0] zero_macs_q, ub_reads_q, ub_writes_q, weight_rows_q, acc_reads_q;
@@ -48,6 +49,7 @@ module systole_ledger #(
       startup_q      <= 64'd1;
       active_q       <= '0;
       holding_q      <= 1'b0;
+      drain_q        <= '0;
       seen_q         <= 1'b0;
       zero_macs_q    <= '0;
       ub_reads_q     <= '0;
@@ -69,6 +71,7 @@ module systole_ledger #(
         seen_q   <= 1'b1;
         if (holding_q) begin
           holding_q <= 1'b0;
+          drain_q   <= '0;
           for (int i = 0; i < Waits; i++) begin
             wait_q[i] = wait_q[i] + held_q[i];
             held_q[i] = '0;
@@ -78,6 +81,7 @@ module systole_ledger #(
         startup_q <= startup_q + 64'd1;
       end else begin
         holding_q       <= 1'b1;
+        drain_q         <= drain_q + 64'd1;
         held_q[where_i] = held_q[where_i] + 64'd1;
       end
       if (zero_valid_i) zero_macs_q <= zero_macs_q + 64'(zero_macs_i);
@@ -103,7 +107,7 @@ module systole_ledger #(
       counters_o <= {gmem1_reads_q * 64'(AxiBytes), gmem0_writes_q * 64'(AxiBytes), gmem0_reads_q * 64'(AxiBytes),
                      acc_reads_q, weight_rows_q, ub_writes_q, active_q + ub_reads_q, zero_macs_q,
                      wait_q[4], wait_q[3], wait_q[2], wait_q[1], wait_q[0],
-                     held_q[0] + held_q[1] + held_q[2] + held_q[3] + held_q[4],
+                     drain_q,
                      startup_q, active_q, cycles_q};
   end
 

@@ -152,88 +152,131 @@ module systole_load #(
   assign {job_index, job_give, job_ub_row, job_rows, job_lines, job_blocks, job_before, job_after, job_fill,
           job_line_stride, job_block_stride, job_lanes} = job;
 
-  logic [31:0] index_q;      // of the last row that was written or refused
-  logic        run_q;        // the counters below belong to the job at the head
-  logic [17:0] position_q;   // row of the line, fill rows included
-  logic [17:0] data_first_q;
-  logic [17:0] data_end_q;
-  logic [17:0] line_end_q;   // last row of a line
-  logic [15:0] line_q;       // lines left
-  logic [15:0] block_q;      // blocks left
-  logic [23:0] row_q;
-  logic [23:0] line_row_q;
-  logic [23:0] block_row_q;
-  logic        is_data;
-  logic        row_valid;
-  logic        row_ready;
-  logic        emit;
-  logic        out_of_range;
-  logic        last_row;
+  // The job at work. A line has up to three parts: fill rows, rows from memory, fill rows. What is
+  // compared with 1 or with a bound is compared when it is written, so that a row's way to the
+  // buffer is short.
+  logic                run_q;
+  logic [31:0]         index_q;        // of the last row that was written or refused
+  logic                has_before_q, has_rows_q, has_after_q, lines_one_q; // of the job
+  logic                is_data_q;      // this part comes from memory
+  logic                part_last_q;    // this part is the last of its line
+  logic [15:0]         left_q;         // rows of the part left
+  logic                left_one_q;
+  logic [15:0]         line_q;         // lines left
+  logic                line_one_q;
+  logic [15:0]         block_q;        // blocks left
+  logic                block_one_q;
+  logic [23:0]         row_q;
+  logic                bad_q;          // row_q is beyond the buffer
+  logic [23:0]         line_row_q;
+  logic [23:0]         block_row_q;
+  logic                cut_q;          // the last block has fewer lanes
+  logic                row_valid;
+  logic                row_ready;
+  logic                emit;
+  logic                last_row;
+  logic                begin_job;
+  logic                enter;          // a line begins
+  logic                enter_before, enter_rows;
+  logic [15:0]         enter_left;
+  logic [23:0]         next_row;
+  logic [15:0]         next_left;
 
-  assign is_data      = position_q >= data_first_q && position_q < data_end_q;
-  assign out_of_range = 32'(row_q) >= UbRows;
-  assign ub_valid_o   = run_q && (!is_data || row_valid) && !out_of_range;
-  assign emit         = ub_valid_o && ub_grant_i;
-  assign row_ready    = run_q && is_data && ub_grant_i && !out_of_range;
-  assign last_row     = position_q == line_end_q && line_q == 16'd1 && block_q == 16'd1;
-  assign job_pop      = emit && last_row;
+  function automatic logic beyond(input logic [23:0] row);
+    beyond = 32'(row) >= UbRows;
+  endfunction
+
+  assign ub_valid_o = run_q && (!is_data_q || row_valid) && !bad_q;
+  assign emit       = ub_valid_o && ub_grant_i;
+  assign row_ready  = run_q && is_data_q && ub_grant_i && !bad_q;
+  assign last_row   = left_one_q && part_last_q && line_one_q && block_one_q;
+  assign begin_job  = job_valid && !run_q;
+  assign job_pop    = emit && last_row;
 
   assign ub_row_o       = row_q[UbBits-1:0];
-  assign ub_fill_o      = !is_data;
+  assign ub_fill_o      = !is_data_q;
   assign ub_fill_byte_o = job_fill;
-  assign ub_cut_o       = block_q == 16'd1 && job_lanes != 9'd0;
+  assign ub_cut_o       = block_one_q && cut_q;
   assign ub_lanes_o     = job_lanes;
 
   systole_beats_to_rows #(.Dim(Dim), .AxiBytes(AxiBytes)) u_rows (
     .clk_i, .rst_ni,
     .beat_valid_i(data_valid_i), .beat_ready_o(data_ready_o), .beat_i(data_i),
     .row_valid_o(row_valid), .row_ready_i(row_ready),
-    .row_last_i(position_q + 18'd1 == data_end_q), .row_o(ub_data_o));
+    .row_last_i(left_one_q), .row_o(ub_data_o));
 
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk_i) begin : p_rows
     done_o        <= 1'b0;
     range_error_o <= 1'b0;
-    if (job_valid) index_q <= job_index;
-    if (accept_o && misaligned) index_q <= head_index_i;
-    if (run_q && out_of_range) begin
+    if (run_q && bad_q) begin
       range_error_o  <= 1'b1;
       error_detail_o <= 32'(row_q);
     end
-    if (!run_q && job_valid) begin
-      run_q        <= 1'b1;
-      position_q   <= '0;
-      data_first_q <= 18'(job_before);
-      data_end_q   <= 18'(job_before) + 18'(job_rows);
-      line_end_q   <= 18'(job_before) + 18'(job_rows) + 18'(job_after) - 18'd1;
-      line_q       <= job_lines;
-      block_q      <= job_blocks;
-      row_q        <= job_ub_row;
-      line_row_q   <= job_ub_row;
-      block_row_q  <= job_ub_row;
-    end
+    if (job_valid) index_q <= job_index;
+    if (accept_o && misaligned) index_q <= head_index_i;
+    enter        = begin_job;
+    enter_before = begin_job ? job_before != 16'd0 : has_before_q;
+    enter_rows   = begin_job ? job_rows != 16'd0 : has_rows_q;
     if (emit) begin
-      if (position_q != line_end_q) begin
-        position_q <= position_q + 18'd1;
-        row_q      <= row_q + 24'd1;
-      end else begin
-        position_q <= '0;
-        if (line_q != 16'd1) begin
-          line_q     <= line_q - 16'd1;
-          row_q      <= line_row_q + job_line_stride;
-          line_row_q <= line_row_q + job_line_stride;
+      next_row   = row_q + 24'd1;
+      next_left  = left_q - 16'd1;
+      left_one_q <= left_q == 16'd2;
+      if (left_one_q) begin
+        if (!part_last_q) begin
+          // The next part.
+          is_data_q   <= !is_data_q && has_rows_q;
+          part_last_q <= is_data_q || !has_rows_q || !has_after_q;
+          next_left   = (!is_data_q && has_rows_q) ? job_rows : job_after;
+          left_one_q  <= next_left == 16'd1;
         end else begin
-          line_q      <= job_lines;
-          block_q     <= block_q - 16'd1;
-          row_q       <= block_row_q + job_block_stride;
-          line_row_q  <= block_row_q + job_block_stride;
-          block_row_q <= block_row_q + job_block_stride;
-          if (block_q == 16'd1) begin
-            run_q  <= 1'b0;
-            done_o <= 1'b1;
-            give_o <= job_give;
+          enter = 1'b1;
+          if (!line_one_q) begin
+            line_q     <= line_q - 16'd1;
+            line_one_q <= line_q == 16'd2;
+            next_row   = line_row_q + job_line_stride;
+          end else begin
+            line_q      <= job_lines;
+            line_one_q  <= lines_one_q;
+            block_q     <= block_q - 16'd1;
+            block_one_q <= block_q == 16'd2;
+            next_row    = block_row_q + job_block_stride;
+            block_row_q <= next_row;
+            if (block_one_q) begin
+              run_q  <= 1'b0;
+              done_o <= 1'b1;
+              give_o <= job_give;
+            end
           end
+          line_row_q <= next_row;
         end
       end
+      left_q <= next_left;
+      row_q  <= next_row;
+      bad_q  <= beyond(next_row);
+    end
+    if (enter) begin
+      enter_left  = enter_before ? job_before : enter_rows ? job_rows : job_after;
+      left_q      <= enter_left;
+      left_one_q  <= enter_left == 16'd1;
+      is_data_q   <= !enter_before && enter_rows;
+      part_last_q <= (begin_job ? job_after == 16'd0 : !has_after_q) ? !enter_before || !enter_rows
+                                                                       : !enter_before && !enter_rows;
+    end
+    if (begin_job) begin
+      run_q        <= 1'b1;
+      has_before_q <= job_before != 16'd0;
+      has_rows_q   <= job_rows != 16'd0;
+      has_after_q  <= job_after != 16'd0;
+      lines_one_q  <= job_lines == 16'd1;
+      line_q       <= job_lines;
+      line_one_q   <= job_lines == 16'd1;
+      block_q      <= job_blocks;
+      block_one_q  <= job_blocks == 16'd1;
+      row_q        <= job_ub_row;
+      bad_q        <= beyond(job_ub_row);
+      line_row_q   <= job_ub_row;
+      block_row_q  <= job_ub_row;
+      cut_q        <= job_lanes != 9'd0;
     end
     if (!rst_ni) begin
       run_q         <= 1'b0;
@@ -243,7 +286,7 @@ module systole_load #(
   end
 
   assign index_o = index_q;
-  assign wake_o = accept_o || ask_q || (job_valid && (!run_q || !is_data || out_of_range)) || data_valid_i ||
+  assign wake_o = accept_o || ask_q || (job_valid && (!run_q || !is_data_q || bad_q)) || data_valid_i ||
                   done_o || range_error_o || align_error_o;
   assign busy_o = ask_q || job_valid || done_o;
 
