@@ -51,7 +51,8 @@ static systole_status forecast_run(systole_forecast *sum, const product *p, int6
   systole_gemm_spec spec = spec_of(p, rows, blocks);
   systole_program *program = NULL;
   systole_forecast one;
-  systole_status status = systole_program_make(&program, geometry, &p->layout, &spec);
+  systole_status status =
+      systole_program_make_for(&program, geometry, &p->layout, &spec, &p->memory);
   if (status == SYSTOLE_OK) {
     status = systole_forecast_make(&one, program->instructions, program->count, geometry,
                                    &p->memory);

@@ -56,6 +56,7 @@ enum {
   kMatmulPending = 4,  /* MATMULs whose last rows are landing */
   kQuantum = 16,       /* rows of a step; int8 rows and the rows of a LOAD ... */
   kSharedQuantum = 4,  /* ... when they share port B */
+  kMostAtOnce = 10000, /* events of a cycle; more, and a stream goes in circles */
   kRing = 128,         /* at least every number above; a power of two */
   kTileRing = 4096     /* tiles that are remembered; beyond any weight FIFO */
 };
@@ -180,6 +181,7 @@ typedef struct copier { /* asking and moving of LOAD and STORE */
   copy jobs[kUnitJobs];
   int64_t start_at[kUnitJobs]; /* rows may move from then on */
   unsigned accepted, finished; /* jobs */
+  int64_t slot_at;             /* the last one that finished made room then */
   int asking;                  /* the last accepted job still has lines to ask for */
   int64_t ask_at;              /* next line's request */
   int64_t block, line;         /* of the next request */
@@ -389,7 +391,8 @@ static int64_t fifo_rows(const forecaster *f) {
 }
 
 static int64_t piece_rows(const forecaster *f) {
-  return min64(fifo_rows(f) / 4, 256 * f->axi / f->dim);
+  int64_t rows = min64(fifo_rows(f) / 4, 256 * f->axi / f->dim);
+  return max64(rows, max64(1, f->axi / f->dim)); /* a beat, in the smallest FIFO */
 }
 
 static int64_t next_weights(const forecaster *f) {
@@ -608,7 +611,7 @@ static int64_t next_ask(const forecaster *f, const copier *c, int unit, unsigned
   }
   if (c->asking) return c->ask_at;
   if (c->accepted - c->finished >= kUnitJobs) return kNever;
-  return accept_at(f, unit);
+  return max64(accept_at(f, unit), c->slot_at);
 }
 
 static void do_ask(forecaster *f, copier *c, int unit, channel *port, int64_t now) {
@@ -674,6 +677,7 @@ static void finish(copier *c, int64_t last) {
   c->finished++;
   c->running = 0;
   c->ready = last + kJobStart;
+  c->slot_at = last + 1;
 }
 
 /* ---- load
@@ -1007,6 +1011,7 @@ systole_status systole_forecast_make(systole_forecast *out,
   f->gmem0_write = f->gmem1_read = f->gmem0_read;
   f->ask_at = kFetchStart + kRequestBurst;
   f->first_row = -1;
+  int64_t before = -1, stands = 0;
   for (;;) {
     int64_t now = kNever;
     int process = kProcesses;
@@ -1018,6 +1023,9 @@ systole_status systole_forecast_make(systole_forecast *out,
       }
     }
     if (process == kProcesses) break;
+    stands = now == before ? stands + 1 : 0;
+    if (stands > kMostAtOnce) break;
+    before = now;
     port_forget(&f->port_b, now);
     do_event(f, process, now);
   }

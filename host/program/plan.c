@@ -12,6 +12,10 @@ enum {
   kStripRows = 128,
   /* Rows that one STORE should carry when strips are shorter than that. */
   kStoreRows = 64,
+  kMaxRing = 4,    /* more regions of whole strips than this hide no further latency */
+  kMaxChunks = 14, /* that roll: regions are two more at the most */
+  kMaxPieces = 32, /* LOADs of the very first fill */
+  kPieceRows = 64, /* rows of one of them, at least about */
   /* Largest count of a 16-bit field. */
   kMaxCount = 65535
 };
@@ -93,9 +97,37 @@ static int64_t whole_k_strip(int64_t wanted, int64_t worth, int64_t m, int64_t g
   return strip >= min64(wanted, worth) ? strip : 0;
 }
 
+/* Computing of the first column block starts when the first of n equal pieces is there,
+ * and keeps up with the others: LOADs follow each other without a gap. */
+static int64_t usual_pieces(int64_t rows, int64_t k_blocks) {
+  return clamp64(rows * k_blocks / kPieceRows, 1, min64(kMaxPieces, k_blocks));
+}
+
+/* Chunks that roll. Returns 0 when a strip of all K does not fit. */
+static int roll(systole_plan *plan, int64_t strip, int64_t most, int64_t tile_step,
+                int64_t ub_rows, int64_t k_blocks, int64_t n_blocks, int64_t result_areas,
+                int64_t most_blocks) {
+  int64_t room = ub_rows - result_areas * strip;
+  plan->rolling = 1;
+  plan->store_group = 1;
+  plan->strip = strip;
+  plan->group = clamp64(min64(most / strip, most_blocks), 1, n_blocks);
+  plan->chunk = round_up(systole_ceil_div(k_blocks, kMaxChunks), tile_step);
+  int64_t chunks = systole_ceil_div(k_blocks, plan->chunk);
+  return chunks > 1 && room / (strip * plan->chunk) >= chunks;
+}
+
 systole_status systole_plan_make(systole_plan *out, const systole_geometry *geometry,
                                  const systole_weights_layout *weights,
                                  const systole_gemm_spec *spec) {
+  const systole_plan_choice usual = {0, 0, 0};
+  return systole_plan_choose(out, geometry, weights, spec, &usual);
+}
+
+systole_status systole_plan_choose(systole_plan *out, const systole_geometry *geometry,
+                                   const systole_weights_layout *weights,
+                                   const systole_gemm_spec *spec,
+                                   const systole_plan_choice *choice) {
   systole_plan plan = {0};
   int64_t dim = geometry->dim, axi = geometry->axi_bytes, ub_rows = geometry->ub_rows;
   int64_t k_blocks = weights->k_blocks, n_blocks = spec->n_blocks;
@@ -123,7 +155,9 @@ systole_status systole_plan_make(systole_plan *out, const systole_geometry *geom
   }
 
   int64_t m = round_up(spec->m, plan.beat_rows);
-  int64_t wanted = max64(2 * weight_rows, kStripRows);
+  int64_t wanted =
+      choice->rows > 0 ? min64(choice->rows, m) : max64(2 * weight_rows, kStripRows);
+  int64_t worth = choice->rows > 0 ? 1 : 2 * weight_rows;
   /* Even strips, up to half as long again, rather than a short last one: a strip with
    * fewer rows than the array leaves it waiting for each tile. */
   wanted = systole_ceil_div(m, max64(1, (m + wanted / 2) / wanted));
@@ -136,9 +170,16 @@ systole_status systole_plan_make(systole_plan *out, const systole_geometry *geom
       clamp64(kStoreRows / min64(wanted, m), 1, systole_ceil_div(n_blocks, 4));
   plan.store_group = spec->requantise ? together : 1;
   plan.group = 1;
-  plan.strip = whole_k_strip(wanted, 2 * weight_rows, m, plan.granule, ub_rows, k_blocks,
+  plan.strip = whole_k_strip(wanted, worth, m, plan.granule, ub_rows, k_blocks,
                              result_areas * plan.store_group);
-  if (plan.strip > 0 && k_blocks <= kMaxCount) {
+  if (choice->rolling) {
+    if (!roll(&plan, min64(wanted, m), most, tile_step, ub_rows, k_blocks, n_blocks,
+              result_areas, choice->rolling)) {
+      return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
+                          "chunks of K = %lld for %lld rows do not roll",
+                          (long long)weights->k, (long long)wanted);
+    }
+  } else if (plan.strip > 0 && k_blocks <= kMaxCount) {
     plan.chunk = k_blocks;
     /* Rows of several column blocks leave together, where no parameters stand between. */
     if (!params) plan.group = min64(together, plan.half_rows / plan.strip);
@@ -165,15 +206,40 @@ systole_status systole_plan_make(systole_plan *out, const systole_geometry *geom
       min64(plan.strip, systole_ceil_div(plan.granules, plan.strips) * plan.granule);
 
   int64_t groups = systole_ceil_div(n_blocks, plan.group);
-  int64_t fills = plan.chunks == 1 ? plan.strips : plan.strips * groups * plan.chunks;
+  int64_t fills = plan.strips * plan.chunks;
+  if (plan.chunks > 1 && !plan.rolling) fills *= groups;
   plan.region = plan.strip * plan.chunk;
   plan.result_rows = plan.strip * plan.store_group;
   int64_t room = ub_rows - result_areas * plan.result_rows;
-  plan.ring = min64(fills, clamp64(room / plan.region, 1, SYSTOLE_PLAN_MAX_RING));
+  plan.ring = clamp64(room / plan.region, 1, plan.rolling ? plan.chunks + 2 : kMaxRing);
+  plan.ring = min64(fills, plan.ring);
+  plan.pieces = choice->pieces > 0 ? min64(choice->pieces, min64(kMaxPieces, plan.chunk))
+                                   : usual_pieces(plan.strip, plan.chunk);
+  if (plan.rolling) plan.pieces = 1;
   plan.result = plan.ring * plan.region;
   plan.steps = plan.strips * n_blocks * plan.chunks;
   *out = plan;
   return SYSTOLE_OK;
+}
+
+double systole_plan_bound(const systole_plan *plan, const systole_geometry *geometry,
+                          const systole_weights_layout *weights,
+                          const systole_gemm_spec *spec,
+                          const systole_memory_timing *memory) {
+  double dim = plan->dim, rate = systole_memory_rate(memory, geometry->axi_bytes);
+  double rows = (double)plan->granules * (double)plan->granule;
+  double k = (double)weights->k_blocks, n = (double)spec->n_blocks;
+  double groups = (double)systole_ceil_div(spec->n_blocks, plan->group);
+  double passes = plan->chunks > 1 && !plan->rolling ? groups : 1;
+  double steps = (double)plan->strips * n * k;
+  /* Each tile at least as long as it shifts in; memory apart. */
+  double array = rows * n * k > steps * dim ? rows * n * k : steps * dim;
+  double loads = passes * rows * k * dim / rate;
+  double tiles = steps * dim * dim / rate / geometry->weight_ports;
+  double stores = rows * n * dim * (spec->requantise ? 1 : 4) / rate;
+  double most = array > loads ? array : loads;
+  if (tiles > most) most = tiles;
+  return stores > most ? stores : most;
 }
 
 int64_t systole_plan_row(const systole_plan *plan, const systole_gemm_spec *spec,

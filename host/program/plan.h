@@ -3,13 +3,15 @@
  * Rows of A and C are cut into strips; a strip of A lies in the unified buffer while all
  * column blocks of B pass over it. When a strip of all K does not fit, K is cut into
  * chunks, and a group of column blocks stays in an accumulator half until its last chunk
- * has been added.
+ * has been added. Chunks of a strip that stay for all groups roll: as soon as the last
+ * group has used one, the next strip's takes its place.
  */
 #ifndef SYSTOLE_PROGRAM_PLAN_H
 #define SYSTOLE_PROGRAM_PLAN_H
 
 #include <stdint.h>
 
+#include "program/timing.h"
 #include "systole/systole.h"
 
 /* Where weights and column parameters lie, from the weights pointer. Depends on B alone.
@@ -37,7 +39,15 @@ typedef struct systole_gemm_spec {
   int8_t zero_point, clamp_low, clamp_high;
 } systole_gemm_spec;
 
-enum { SYSTOLE_PLAN_MAX_RING = 4 }; /* more regions than this hide no further latency */
+enum { SYSTOLE_PLAN_MAX_RING = 32 };
+
+/* How a plan is to differ from the usual one; zeros leave it as it is. */
+typedef struct systole_plan_choice {
+  int64_t rows;    /* of a strip, about */
+  int64_t pieces;  /* LOADs of the first fill */
+  int64_t rolling; /* chunks of a strip stay, and are replaced one by one; at most so many
+                      column blocks share an accumulator half */
+} systole_plan_choice;
 
 typedef struct systole_plan {
   int dim;
@@ -50,6 +60,8 @@ typedef struct systole_plan {
   int64_t strips;
   int64_t chunk; /* reduction blocks of a chunk; the last may be shorter */
   int64_t chunks;
+  int rolling;    /* chunks stay for all groups of a strip */
+  int64_t pieces; /* LOADs of the very first fill */
   int64_t group;  /* column blocks that share an accumulator half */
   int64_t ring;   /* regions of the unified buffer that strips or chunks of A go round */
   int64_t region; /* rows of a region */
@@ -67,6 +79,19 @@ typedef struct systole_plan {
 systole_status systole_plan_make(systole_plan *out, const systole_geometry *geometry,
                                  const systole_weights_layout *weights,
                                  const systole_gemm_spec *spec);
+
+/* The same with a choice. SYSTOLE_ERR_UNSUPPORTED also when the choice does not fit. */
+systole_status systole_plan_choose(systole_plan *out, const systole_geometry *geometry,
+                                   const systole_weights_layout *weights,
+                                   const systole_gemm_spec *spec,
+                                   const systole_plan_choice *choice);
+
+/* Cycles that a plan cannot go below: the array's, or those of the port that is busiest.
+ */
+double systole_plan_bound(const systole_plan *plan, const systole_geometry *geometry,
+                          const systole_weights_layout *weights,
+                          const systole_gemm_spec *spec,
+                          const systole_memory_timing *memory);
 
 /* First row of a strip; for strip = strips, the end of the last. Strips differ by at most
  * a granule. */

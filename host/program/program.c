@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "program/forecast.h"
 #include "program/schedule.h"
 #include "support/error.h"
 #include "support/memory.h"
@@ -29,16 +30,138 @@ int systole_portion_shrink(systole_portion *portion, int dim) {
   return 1;
 }
 
+/* ---- which plan
+ * --------------------------------------------------------------------------- */
+
+/* What is tried beside the usual plan: other strips where the product is so small that
+ * its beginning and end count, and chunks that roll where the usual plan is bound by a
+ * port. */
+enum {
+  kSmallTiles = 1500,   /* a forecast takes 0.1 ms */
+  kLargeTiles = 400000, /* 40 ms; beyond, bounds decide alone */
+  kChoices = 12
+};
+
+static int64_t tiles_of(const systole_plan *plan, const systole_weights_layout *weights,
+                        const systole_gemm_spec *spec) {
+  return plan->strips * spec->n_blocks * weights->k_blocks;
+}
+
+static int small_choices(systole_plan_choice *choices, const systole_geometry *geometry,
+                         const systole_memory_timing *memory) {
+  /* Rows in which a tile of weights arrives; fewer leave the array waiting for it. */
+  double rate = systole_memory_rate(memory, geometry->axi_bytes);
+  int64_t dim = geometry->dim, tile = (int64_t)((double)dim * (double)dim / rate);
+  if (tile < dim) tile = dim;
+  const int64_t eighths[] = {8, 12, 16, 32, 64};
+  int count = 0;
+  for (size_t i = 0; i < sizeof eighths / sizeof eighths[0]; i++) {
+    choices[count++] = (systole_plan_choice){tile * eighths[i] / 8, 0, 0};
+  }
+  return count;
+}
+
+static int rolling_choices(systole_plan_choice *choices,
+                           const systole_geometry *geometry) {
+  const int64_t parts[] = {8, 6, 4}; /* of an accumulator half, in sixteenths */
+  int count = 0;
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    const int64_t rows = (int64_t)geometry->acc_rows / 2 * parts[i] / 16;
+    choices[count++] = (systole_plan_choice){rows, 0, 1};
+    choices[count++] = (systole_plan_choice){rows, 0, 2};
+  }
+  return count;
+}
+
+/* Schedules program->plan and forecasts it. */
+static systole_status schedule_and_forecast(systole_program *program, uint64_t *cycles,
+                                            const systole_geometry *geometry,
+                                            const systole_weights_layout *weights,
+                                            const systole_memory_timing *memory) {
+  systole_forecast forecast;
+  program->count = 0;
+  program->instructions = NULL;
+  systole_status status = systole_schedule(program, geometry, weights);
+  if (status == SYSTOLE_OK) {
+    status = systole_forecast_make(&forecast, program->instructions, program->count,
+                                   geometry, memory);
+  }
+  *cycles = status == SYSTOLE_OK ? forecast.cycles : UINT64_MAX;
+  return status;
+}
+
+/* Tries `choices` and keeps in *program what is fastest. The usual plan is scheduled. */
+static systole_status try_choices(systole_program *program,
+                                  const systole_plan_choice *choices, int count,
+                                  const systole_geometry *geometry,
+                                  const systole_weights_layout *weights,
+                                  const systole_memory_timing *memory) {
+  systole_forecast forecast;
+  systole_status status = systole_forecast_make(&forecast, program->instructions,
+                                                program->count, geometry, memory);
+  uint64_t best = forecast.cycles;
+  for (int i = 0; i < count && status == SYSTOLE_OK; i++) {
+    systole_program other = {.spec = program->spec};
+    uint64_t cycles = 0;
+    if (systole_plan_choose(&other.plan, geometry, weights, &program->spec,
+                            &choices[i]) != SYSTOLE_OK ||
+        other.plan.steps > SYSTOLE_PROGRAM_MAX_STEPS ||
+        systole_plan_bound(&other.plan, geometry, weights, &program->spec, memory) >=
+            (double)best) {
+      continue;
+    }
+    status = schedule_and_forecast(&other, &cycles, geometry, weights, memory);
+    if (status == SYSTOLE_OK && cycles < best) {
+      best = cycles;
+      systole_release(program->instructions);
+      *program = other;
+    } else {
+      systole_release(other.instructions);
+    }
+  }
+  return status;
+}
+
+static systole_status choose_plan(systole_program *program,
+                                  const systole_geometry *geometry,
+                                  const systole_weights_layout *weights,
+                                  const systole_memory_timing *memory) {
+  const systole_gemm_spec *spec = &program->spec;
+  systole_plan_choice choices[kChoices];
+  int count = 0;
+  int64_t tiles = tiles_of(&program->plan, weights, spec);
+  double bound = systole_plan_bound(&program->plan, geometry, weights, spec, memory);
+  double array = (double)spec->m * (double)spec->n_blocks * (double)weights->k_blocks;
+  /* With int8 results after a block or two of K, units fight for port B of the unified
+   * buffer, and a forecast may be off by more than choices differ. */
+  int shallow = spec->requantise && weights->k_blocks <= 2;
+  if (tiles <= kSmallTiles && !shallow) count = small_choices(choices, geometry, memory);
+  if (tiles <= kLargeTiles && program->plan.chunks > 1 && bound > 1.01 * array) {
+    count += rolling_choices(&choices[count], geometry);
+  }
+  if (count == 0) return SYSTOLE_OK;
+  return try_choices(program, choices, count, geometry, weights, memory);
+}
+
 systole_status systole_program_make(systole_program **out,
                                     const systole_geometry *geometry,
                                     const systole_weights_layout *weights,
                                     const systole_gemm_spec *spec) {
+  const systole_memory_timing ideal = SYSTOLE_MEMORY_TIMING_IDEAL;
+  return systole_program_make_for(out, geometry, weights, spec, &ideal);
+}
+
+systole_status systole_program_make_for(systole_program **out,
+                                        const systole_geometry *geometry,
+                                        const systole_weights_layout *weights,
+                                        const systole_gemm_spec *spec,
+                                        const systole_memory_timing *memory) {
   *out = NULL;
-  void *memory;
+  void *room;
   systole_status status =
-      systole_allocate_zeroed(&memory, 1, sizeof(systole_program), "a program");
+      systole_allocate_zeroed(&room, 1, sizeof(systole_program), "a program");
   if (status != SYSTOLE_OK) return status;
-  systole_program *program = memory;
+  systole_program *program = room;
   program->spec = *spec;
   status = systole_plan_make(&program->plan, geometry, weights, spec);
   if (status == SYSTOLE_OK && program->plan.steps > SYSTOLE_PROGRAM_MAX_STEPS) {
@@ -48,6 +171,7 @@ systole_status systole_program_make(systole_program **out,
         (long long)program->plan.steps, SYSTOLE_PROGRAM_MAX_STEPS);
   }
   if (status == SYSTOLE_OK) status = systole_schedule(program, geometry, weights);
+  if (status == SYSTOLE_OK) status = choose_plan(program, geometry, weights, memory);
   if (status == SYSTOLE_OK) {
     status = systole_prove(program->instructions, program->count, geometry);
     if (status != SYSTOLE_OK) {

@@ -40,6 +40,14 @@ systole_status systole_program_make(systole_program **out,
                                     const systole_geometry *geometry,
                                     const systole_weights_layout *weights,
                                     const systole_gemm_spec *spec);
+
+/* The same for memory of which the timing is known: among several plans the one that is
+ * forecast to be fastest. systole_program_make takes `memory` for ideal. */
+systole_status systole_program_make_for(systole_program **out,
+                                        const systole_geometry *geometry,
+                                        const systole_weights_layout *weights,
+                                        const systole_gemm_spec *spec,
+                                        const systole_memory_timing *memory);
 void systole_program_free(systole_program *program);
 
 /* Checks each instruction as the units would, and that under any timing of the units and

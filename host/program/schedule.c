@@ -15,8 +15,7 @@
 #include "support/memory.h"
 
 enum {
-  kMaxPieces = 8,  /* LOADs of the very first fill */
-  kPieceRows = 64, /* a LOAD's latency in rows; shorter pieces would only wait */
+  kLoadsAhead = 4, /* LOADs dispatched before the MATMUL that needs the first of them */
   kMaxParts = 16,  /* of the last column block: halves of halves of at most 65535 rows */
   kLeastPart = 16, /* rows; below, the instructions cost more than the part saves */
   kNone = -1
@@ -31,6 +30,7 @@ typedef struct sequence {
 typedef struct step {   /* one MATMUL */
   int64_t feed;         /* the feed that holds its tiles */
   int64_t last_of_fill; /* the fill whose region is free after it, else kNone */
+  int64_t fill;         /* that it reads */
 } step;
 
 typedef struct retire { /* one ACTIVATE, and a STORE with the last of a store group */
@@ -116,18 +116,6 @@ static void add_load(builder *b, int64_t fill, int64_t row, int64_t rows,
     SYSTOLE_SET(load, COPY_MEM_BLOCK_STRIDE, block_bytes);
     SYSTOLE_SET(load, COPY_UB_BLOCK_STRIDE, rows);
   }
-}
-
-/* Computing of the first column block starts when the first of n equal pieces is there,
- * and ends one piece after the last has come; each piece costs a latency. The best n is
- * the root of rows / latency. */
-static int64_t choose_pieces(int64_t rows, int64_t k_blocks) {
-  int64_t pieces = 1;
-  while (pieces < kMaxPieces && pieces < k_blocks &&
-         (pieces + 1) * (pieces + 1) * kPieceRows <= rows * k_blocks) {
-    pieces++;
-  }
-  return pieces;
 }
 
 /* ---- feeds ------------------------------------------------------------------------- */
@@ -285,6 +273,7 @@ static systole_instruction *add_matmul(builder *b, const source *s, int64_t bloc
   step *st = &b->steps[b->matmuls.count - 1];
   st->feed = feed_tiles(b, block, s->k, s->count);
   st->last_of_fill = kNone;
+  st->fill = s->fill;
   return matmul;
 }
 
@@ -295,6 +284,7 @@ typedef struct group {
   int64_t first_row, rows;       /* of the part, within the strip */
   int64_t block, end;            /* column blocks, one past the last */
   int begins_strip, ends_strip;
+  int64_t fill; /* rolling: of the strip's first chunk */
 } group;
 
 /* Brings chunk `chunk` of a strip into the next region. Every fill but the first is one
@@ -318,13 +308,15 @@ static void add_chunk(builder *b, const group *g, int64_t half, int64_t chunk) {
   const systole_plan *plan = b->plan;
   int64_t k = chunk * plan->chunk, k_blocks = b->weights->k_blocks;
   int64_t count = k_blocks - k < plan->chunk ? k_blocks - k : plan->chunk;
-  int fresh = plan->chunks > 1 || g->begins_strip; /* the next MATMULs wait for a LOAD */
+  /* The next MATMULs wait for a LOAD. */
+  int fresh = (plan->chunks > 1 && !plan->rolling) || g->begins_strip;
   if (fresh) add_fill(b, g, k, count);
+  int64_t fill = plan->rolling ? g->fill + chunk : b->fill;
   for (int64_t block = g->block; block < g->end; block++) {
-    int64_t pieces = fresh && b->fill == 0 ? b->pieces : 1;
+    int64_t pieces = fresh && fill == 0 ? b->pieces : 1;
     for (int64_t p = 0; p < pieces; p++) {
       int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
-      source s = {b->fill, g->strip_rows, g->first_row, k, k + from, to - from};
+      source s = {fill, g->strip_rows, g->first_row, k, k + from, to - from};
       int64_t acc_row = half * plan->half_rows + (block - g->block) * g->rows;
       systole_instruction *matmul = add_matmul(b, &s, block, g->rows, acc_row);
       if (fresh) token(&b->fills.at[b->fill_first + p], matmul);
@@ -336,8 +328,9 @@ static void add_chunk(builder *b, const group *g, int64_t half, int64_t chunk) {
     if (b->old.block < b->old.end) retire_next(b);
   }
   int64_t last = b->matmuls.count - 1;
-  b->region_user[b->fill % plan->ring] = last;
-  if (plan->chunks > 1 || g->ends_strip) b->steps[last].last_of_fill = b->fill;
+  b->region_user[fill % plan->ring] = last;
+  if ((plan->chunks > 1 && !plan->rolling) || g->ends_strip)
+    b->steps[last].last_of_fill = fill;
 }
 
 static void add_group(builder *b, const group *g) {
@@ -379,7 +372,11 @@ static int64_t split_tail(const systole_plan *plan, const systole_geometry *geom
  * halves of halves where K comes in chunks: a group leaves only when it is complete, and
  * the smaller the last one is, the less is left to store when the array has finished.
  * Each reads A once more, so the port must be as wide as a row. */
-static int64_t group_size(const systole_plan *plan, int64_t left, int shrinks) {
+static int64_t group_size(const systole_plan *plan, int64_t left, int shrinks,
+                          int small_first) {
+  /* While the last group of a strip works, the next strip's chunks must come: it is a
+   * whole one, and what is left over goes first. */
+  if (small_first && left % plan->group != 0) return left % plan->group;
   if (left > plan->group) return plan->group;
   return shrinks && left > 1 ? left - left / 2 : left;
 }
@@ -393,9 +390,13 @@ static void lay_out(builder *b, const systole_geometry *geometry) {
     g.strip_row = systole_plan_row(plan, b->spec, strip);
     g.strip_rows = systole_plan_row(plan, b->spec, strip + 1) - g.strip_row;
     int last_strip = strip == plan->strips - 1;
-    int shrinks = last_strip && plan->chunks > 1 && geometry->axi_bytes >= plan->dim;
+    int shrinks = last_strip && plan->chunks > 1 &&
+                  (plan->rolling || geometry->axi_bytes >= plan->dim);
+    int64_t first_fill = b->fill + 1;
     for (g.block = 0; g.block < n_blocks; g.block = g.end) {
-      g.end = g.block + group_size(plan, n_blocks - g.block, shrinks);
+      int small_first = plan->rolling && strip > 0 && !last_strip && g.block == 0;
+      g.end = g.block + group_size(plan, n_blocks - g.block, shrinks, small_first);
+      g.fill = first_fill;
       int64_t parts[kMaxParts] = {g.strip_rows}, count = 1;
       /* The first fill comes in pieces along K, and short rows leave together: neither is
        * cut by rows as well. */
@@ -426,6 +427,9 @@ static void put_in_order(systole_program *program, const builder *b) {
   int64_t fills = 0, feeds = 0, retires = 0, stores = 0;
   for (int64_t i = 0; i < b->matmuls.count; i++) {
     const step *s = &b->steps[i];
+    /* Chunks that roll come a few ahead. */
+    while (b->plan->rolling && fills < b->fills.count && fills <= s->fill)
+      emit(program, &b->fills.at[fills++]);
     /* The first fill comes in pieces, one ahead of the MATMUL that reads it. */
     if (fills == 0) emit(program, &b->fills.at[fills++]);
     /* The weight unit runs ahead of the array, as far as its queue reaches: its FIFO
@@ -433,14 +437,18 @@ static void put_in_order(systole_program *program, const builder *b) {
      * this MATMUL. */
     int64_t ahead = s->feed + SYSTOLE_QUEUE_DEPTH;
     while (feeds < b->feeds.count && feeds < ahead) emit(program, &b->feeds.at[feeds++]);
-    while (fills < b->pieces && fills <= i + 1) emit(program, &b->fills.at[fills++]);
+    while (fills < b->pieces && fills <= i + kLoadsAhead)
+      emit(program, &b->fills.at[fills++]);
     emit(program, &b->matmuls.at[i]);
     /* Then the other regions; each later fill right behind the last MATMUL that reads
      * what it will replace. */
     int64_t last_fill = kNone;
     if (i >= b->pieces - 1) last_fill = b->plan->ring - 1;
+    if (b->plan->rolling && last_fill > s->fill + kLoadsAhead)
+      last_fill = s->fill + kLoadsAhead;
     if (s->last_of_fill != kNone) last_fill = s->last_of_fill + b->plan->ring;
-    while (fills < b->fills.count && fills - (b->pieces - 1) <= last_fill) {
+    while (last_fill != kNone && fills < b->fills.count &&
+           fills - (b->pieces - 1) <= last_fill) {
       emit(program, &b->fills.at[fills++]);
     }
     for (; retires < b->activates.count && b->retires[retires].after == i; retires++) {
@@ -464,14 +472,14 @@ systole_status systole_schedule(systole_program *program,
   b.plan = plan;
   b.params = b.spec->requantise || b.spec->bias;
   b.resident = b.params && b.spec->n_blocks <= 2;
-  b.pieces = choose_pieces(plan->strip, plan->chunk);
+  b.pieces = plan->pieces;
   b.feed_end = b.fill = kNone;
   for (int i = 0; i < 2; i++) {
     b.half_user[i] = b.bank_user[i] = b.bank_feed[i] = b.area_user[i] = kNone;
   }
 
   /* At most: the steps of the plan, the pieces of the first, the parts of the last. */
-  int64_t steps = plan->steps + kMaxPieces + kMaxParts;
+  int64_t steps = plan->steps + plan->pieces + kMaxParts;
   struct {
     sequence *sequence;
     int64_t room;

@@ -13,6 +13,10 @@ typedef struct systole_memory_timing {
   uint32_t rate_beats, rate_cycles;
 } systole_memory_timing;
 
+/* The preset "ideal". */
+#define SYSTOLE_MEMORY_TIMING_IDEAL \
+  { 64, 1, 1 }
+
 /* Of preset `name` (NULL: "ideal") for beats of `axi_bytes` at `clock_mhz` (0: 300).
  * SYSTOLE_ERR_ARGUMENT: there is no such preset. */
 systole_status systole_memory_timing_of(systole_memory_timing *out, const char *name,

@@ -23,6 +23,7 @@ enum {
 struct systole_engine {
   systole_run_context context;
   systole_geometry geometry;
+  systole_memory_timing memory;    /* ideal where it is not known */
   uint64_t scratch, scratch_bytes; /* gmem0: A and C of a run */
   void *staging;
   uint64_t staging_bytes;
@@ -108,6 +109,20 @@ static void close_engine(systole_engine *engine) {
   systole_release(engine);
 }
 
+/* Real memory has no preset's name: plans for it are those for ideal memory. */
+static systole_memory_timing timing_of(const systole_engine *engine) {
+  const systole_run_context *c = &engine->context;
+  systole_memory_timing timing = SYSTOLE_MEMORY_TIMING_IDEAL, found;
+  systole_kind kind;
+  if (engine->geometry.axi_bytes > 0 &&
+      systole_memory_timing_of(&found, c->ops->memory_name(c->card),
+                               engine->geometry.axi_bytes,
+                               c->ops->clock_mhz(c->card, &kind)) == SYSTOLE_OK) {
+    timing = found;
+  }
+  return timing;
+}
+
 systole_status systole_accelerator_open(systole_engine **out, const systole_card_ops *ops,
                                         const char *what,
                                         const systole_device_options *options) {
@@ -135,6 +150,7 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
   }
   if (status == SYSTOLE_OK) {
     status = read_geometry(engine->context.ops, engine->context.card, &engine->geometry);
+    engine->memory = timing_of(engine);
     if (status != SYSTOLE_OK) systole_fail_in(status, "%s:%s", ops->scheme, what);
   }
   if (status == SYSTOLE_OK) {
@@ -382,8 +398,8 @@ static systole_status find_program(systole_engine_weights *weights,
   }
   forget_program(weights, oldest);
   systole_program *program = NULL;
-  systole_status status =
-      systole_program_make(&program, &engine->geometry, &weights->layout, spec);
+  systole_status status = systole_program_make_for(
+      &program, &engine->geometry, &weights->layout, spec, &engine->memory);
   if (status != SYSTOLE_OK) return status;
   uint64_t bytes = (uint64_t)program->count * SYSTOLE_INSTRUCTION_BYTES, address = 0;
   status = c->ops->alloc(c->card, SYSTOLE_PORT_GMEM1, bytes, &address);
