@@ -220,8 +220,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KeyKernel:
       code = parse_pair(&c->kernel_height, &c->kernel_width, text, "--kernel");
       if (code == 0 && (c->kernel_height < 1 || c->kernel_width < 1)) {
-        code = systole_story(SYSTOLE_EXIT_USAGE, "--kernel is '%s'; it must be at least 1",
-                             text);
+        code = systole_story(SYSTOLE_EXIT_USAGE,
+                             "--kernel is '%s'; it must be at least 1", text);
       }
       break;
     case KeyStride:

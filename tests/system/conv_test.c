@@ -237,3 +237,26 @@ Test(conv, refuses_tables_that_are_none) {
   spoken_free(&said);
   folder_remove(folder);
 }
+
+/* A network in compare: each layer on each device, exact, in the report. */
+Test(conv, compares_devices_on_a_network) {
+  char folder[64];
+  folder_make(folder);
+  spoken said = spawn(NULL, "compare", "--workload", "bert-base", "--devices", "cpu",
+                      "--threads", "1", "--out", in(folder, "report"), "--json", NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  cJSON *object = json_of(&said);
+  const cJSON *results = cJSON_GetObjectItem(object, "results"), *result;
+  cr_assert_eq(cJSON_GetArraySize(results), 8);
+  double macs = 0;
+  cJSON_ArrayForEach(result, results) {
+    macs += json_number(result, "macs");
+    cr_assert_eq(json_number(result, "mismatches"), 0);
+    cr_assert_not_null(cJSON_GetObjectItem(result, "conv"));
+  }
+  cr_assert_eq(macs, 931135488.0);
+  cr_assert(exists(in(folder, "report/report.html")));
+  cJSON_Delete(object);
+  spoken_free(&said);
+  folder_remove(folder);
+}

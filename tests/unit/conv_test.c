@@ -272,3 +272,45 @@ Test(interface, goes_in_parts_where_device_memory_is_short) {
   }
   systole_device_close(device);
 }
+
+/* ---- what a packed pixel is ---------------------------------------------------------
+ */
+
+static systole_conv_layout layout_of(const systole_conv_shape *shape, const char *what) {
+  systole_geometry g;
+  systole_conv_case c;
+  systole_conv_call call;
+  systole_conv_layout layout;
+  cr_assert_eq(systole_machine_geometry(&g, what), SYSTOLE_OK);
+  systole_conv_case_make(&c, shape, 0, 1);
+  cr_assert_eq(systole_conv_call_make(&call, &c.conv), SYSTOLE_OK);
+  cr_assert_eq(systole_conv_layout_make(&layout, &g, &call, 0), SYSTOLE_OK);
+  systole_conv_case_free(&c);
+  return layout;
+}
+
+Test(layout, fills_lanes_and_leaves_out_what_no_output_sees) {
+  const systole_conv_shape stem = {
+      1, 32, 32, 3, 16, 7, 7, 2, 2, 1, 1, 3, 3, 3, 3, 1, "the stem of ResNet-50"};
+  systole_conv_layout l = layout_of(&stem, "16");
+  cr_assert_eq(l.taps_height * l.taps_width * l.c_blocks, 12, "of 49 without folding");
+  cr_assert_leq(l.input_bytes, 32 * 32 * 16, "never more than the plain image");
+
+  const systole_conv_shape shortcut = {
+      1, 8, 8, 32, 16, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1, "a 1 x 1 kernel of stride 2"};
+  l = layout_of(&shortcut, "16");
+  cr_assert(l.flat);
+  cr_assert_eq(l.input_bytes, 4 * 4 * 32, "a quarter of the pixels");
+
+  const systole_conv_shape depthwise = {
+      1, 8, 8, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 32, "the diagonal of each tile"};
+  l = layout_of(&depthwise, "16");
+  cr_assert_eq(l.bundle, 16);
+  cr_assert_eq(l.bundles * l.taps_height * l.taps_width * l.c_blocks * l.o_blocks, 18);
+
+  const systole_conv_shape usual = {
+      1, 8, 8, 32, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, "full lanes: nothing to fold"};
+  l = layout_of(&usual, "16");
+  cr_assert(!l.packed_padding && !l.flat);
+  cr_assert_eq(l.input_bytes, 8 * 8 * 32, "as it is, without a halo");
+}

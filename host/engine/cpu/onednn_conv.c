@@ -63,7 +63,7 @@ typedef struct problem {
 typedef struct made {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
-  memory_desc source, weights, plain_weights, sums, any_source, any_weights;
+  memory_desc source, plain_weights, sums, any_source, any_weights;
   dnnl_primitive_desc_t what, what_reorder, what_source;
   dnnl_primitive_t convolution, reorder, reorder_source;
   dnnl_memory_t weights_in, weights_packed, source_in, source_packed, out;
