@@ -169,6 +169,8 @@ module systole_activate #(
   logic [24:0]         elem_line_q;               // accumulator row of the line's first pixel
   logic                elem_last;
   logic                acc_bad, ub_bad, res_bad;
+  // flight_i a cycle later: a row needs longer to the accumulators, and no path begins outside.
+  logic [1:0]          flight_q;
   logic                open;                      // nothing but the grant of a residual is missing
   logic                want;                      // this element needs a residual row
   logic                go;                        // an element starts
@@ -183,7 +185,6 @@ module systole_activate #(
   logic                out_tail_q;
   logic [UnitBits-1:0] out_give_q;
   logic [31:0]         out_index_q;
-  logic [CtlBits-1:0]  item;                      // what the starting element takes along
 
   assign acc_bad   = !q_void_q && (32'(q_row_q) >= AccRows || q_row_q[AccBits-1] != q_base_q[AccBits-1]);
   assign ub_bad    = !q_ctl_q[CtlRaw] && 32'(q_ub_q) >= UbRows;
@@ -191,7 +192,7 @@ module systole_activate #(
   assign elem_last = q_void_q || (elem_w_q == 5'd1 && q_h_q == 5'd1);
   assign want      = q_ctl_q[CtlAdd] && (q_ctl_q[CtlSum] ? elem_last : elem_first_q);
   assign open      = q_valid_q && !acc_bad && !ub_bad && !res_bad && room_q != '0 &&
-                     (q_void_q || !flight_i[q_row_q[AccBits-1]]) &&
+                     (q_void_q || !flight_q[q_row_q[AccBits-1]]) &&
                      !(q_head_q && elem_first_q && q_ctl_q[CtlAdd] && !room_q[SlotBits]);
   assign go        = open && (!want || residual_grant_i);
   assign q_free    = !q_valid_q || (go && elem_last);
@@ -405,18 +406,10 @@ module systole_activate #(
     end
   end
 
-  always_comb begin
-    item = q_ctl_q;
-    item[CtlFetch] = want;
-    item[CtlFirst] = elem_first_q;
-    item[CtlLast]  = elem_last;
-    item[CtlVoid]  = q_void_q;
-    item[CtlSlot +: SlotBits] = write_q;
-  end
-
   // ---- slots, outputs, errors ----------------------------------------------------------------
   always_ff @(posedge clk_i) begin : p_control
     done_o      <= 1'b0;
+    flight_q    <= flight_i;
     ub_error_o  <= q_valid_q && (ub_bad || res_bad) && !acc_bad;
     acc_error_o <= q_valid_q && acc_bad;
     if (q_valid_q && (acc_bad || ub_bad || res_bad)) begin
@@ -467,7 +460,8 @@ module systole_activate #(
   // addition of 49 bits, one product that a DSP holds, or half of a shift.
   logic signed [31:0] bias_m  [0:1][0:Dim-1];
   logic signed [16:0] scale_m [0:1][0:Dim-1];
-  logic        [5:0]  shift_m [0:1][0:Dim-1];
+  // As wide as what is shifted, for the simulator's SIMD; the upper bits are zero and nobody reads them.
+  logic        [63:0] shift_m [0:1][0:Dim-1];
   logic [CtlBits-1:0] ctl [0:Stages];           // of the element at each stage
   logic signed [31:0] biased       [0:Dim-1];
   logic signed [31:0] sum          [0:Dim-1];
@@ -477,7 +471,6 @@ module systole_activate #(
   logic signed [48:0] scaled       [0:Dim-1];
   logic signed [50:0] coarse       [0:Dim-1];   // two bits more on the right: half, and anything less
   logic signed [50:0] fine         [0:Dim-1];
-  logic signed [50:0] above;
   logic signed [11:0] near         [0:Dim-1];
   logic signed [10:0] moved        [0:Dim-1];
   logic signed [7:0]  clamped      [0:Dim-1];
@@ -498,7 +491,7 @@ module systole_activate #(
 
   // A shift to the right that keeps, in bit 0, whether any one was lost.
   function automatic logic signed [50:0] shift_sticky(input logic signed [50:0] value,
-                                                      input logic [5:0] shift);
+                                                      input logic [63:0] shift);
     shift_sticky = (value >>> shift) |
                    (((value & $signed(~({51{1'b1}} << shift))) != 51'sd0) ? 51'sd1 : 51'sd0);
   endfunction
@@ -549,22 +542,20 @@ module systole_activate #(
     end
     // 10: 12 bits, of which two stand behind the point; what is outside is clamped anyway.
     if (valid_q[9]) begin
-      for (int unsigned c = 0; c < Dim; c++) begin
-        above = fine[c] >>> 11;
-        near[c] = (above == 51'sd0 || above == -51'sd1) ? 12'(fine[c]) : (above < 51'sd0) ? -12'sd2048 : 12'sd2047;
-      end
+      for (int unsigned c = 0; c < Dim; c++)
+        near[c] = (fine[c] < -51'sd2048) ? -12'sd2048 : (fine[c] > 51'sd2047) ? 12'sd2047 : 12'(fine[c]);
     end
     // 9: shifted by 0 ... 7.
     if (valid_q[8]) begin
       bank = ctl[8][CtlBank];
       for (int unsigned c = 0; c < Dim; c++)
-        fine[c] = shift_sticky(coarse[c], shift_m[bank][c] & 6'd7);
+        fine[c] = shift_sticky(coarse[c], {61'd0, shift_m[bank][c][2:0]});
     end
     // 8: shifted by a multiple of 8.
     if (valid_q[7]) begin
       bank = ctl[7][CtlBank];
       for (int unsigned c = 0; c < Dim; c++)
-        coarse[c] = shift_sticky(51'(scaled[c]) <<< 2, shift_m[bank][c] & 6'd56);
+        coarse[c] = shift_sticky(51'(scaled[c]) <<< 2, {58'd0, shift_m[bank][c][5:3], 3'd0});
     end
     // 7: with the residual.
     if (valid_q[6]) begin
@@ -620,8 +611,10 @@ module systole_activate #(
       if (ctl[2][CtlFetch]) residual3 = residual_data_i;
     end
 
-    ctl[0]  = item;
-    for (int unsigned s = Stages; s > 0; s--) ctl[s] = ctl[s - 1];
+    if (go || valid_q != '0) begin
+      ctl[0] = q_ctl_q | {1'b0, write_q, {CtlSlot-CtlVoid-1{1'b0}}, q_void_q, elem_last, elem_first_q, want, {CtlFetch{1'b0}}};
+      for (int unsigned s = Stages; s > 0; s--) ctl[s] = ctl[s - 1];
+    end
     valid_q <= {valid_q[Stages-1:1], go};
     // Behind the sums: raw rows have left, and an average pool goes on with its last element.
     if (ctl[RawStage+1][CtlRaw] || (ctl[RawStage+1][CtlSum] && !ctl[RawStage+1][CtlLast]))
@@ -644,7 +637,7 @@ module systole_activate #(
         for (int unsigned i = 0; i < Columns; i++) begin
           bias_m[param_bank_i][32'(param_beat_i) * Columns + i] = $signed(param_data_i[64*i +: 32]);
           scale_m[param_bank_i][32'(param_beat_i) * Columns + i] = $signed(param_data_i[64*i + MulAt +: MulBits]);
-          shift_m[param_bank_i][32'(param_beat_i) * Columns + i] = param_data_i[64*i + ShiftAt +: ShBits];
+          shift_m[param_bank_i][32'(param_beat_i) * Columns + i] = 64'(param_data_i[64*i + ShiftAt +: ShBits]);
         end
       end
     end
@@ -653,7 +646,7 @@ module systole_activate #(
       if (param_valid_i) begin
         if (param_beat_i[0]) begin
           scale_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = $signed(param_data_i[MulAt-32 +: MulBits]);
-          shift_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = param_data_i[ShiftAt-32 +: ShBits];
+          shift_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = 64'(param_data_i[ShiftAt-32 +: ShBits]);
         end else begin
           bias_m[param_bank_i][param_beat_i[$clog2(Dim):1]] = $signed(param_data_i);
         end

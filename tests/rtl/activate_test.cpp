@@ -331,7 +331,8 @@ class Fixture {
       last_read = bench.cycle();
       reads++;
     }
-    flight_before = bench->flight_i;
+    flight_before = flight_now;
+    flight_now = bench->flight_i;
     ub_errors += bench->ub_error_o;
     acc_errors += bench->acc_error_o;
     if (bench->ub_error_o || bench->acc_error_o) {
@@ -369,7 +370,7 @@ class Fixture {
   std::vector<std::string> buffer;    // the unified buffer
   std::vector<std::string> foreseen;  // after all that was asked for
   std::string on_its_way[2];          // rows read from port B, the younger one first
-  unsigned asked = 0, flight_before = 0, error_index = 0;
+  unsigned asked = 0, flight_before = 0, flight_now = 0, error_index = 0;
   uint64_t reads = 0, first_read = 0, last_read = 0, residuals = 0;
   std::vector<std::vector<int32_t>> acc;
   Column columns[2][kDim];
