@@ -21,8 +21,7 @@ int systole_model_has_avx512_vnni(void) {
 static inline __attribute__((always_inline)) SYSTOLE_TARGET void some_rows(
     const systole_model_rows *rows, const systole_model_packed *packed, int32_t *acc,
     int block, int64_t row, int64_t pitch, int dim, int count) {
-  const __mmask16 lanes =
-      dim < Columns ? (__mmask16)((1u << dim) - 1) : (__mmask16)0xFFFF;
+  const __mmask16 lanes = (__mmask16)(dim < Columns ? (1u << dim) - 1 : 0xFFFFu);
   const __m512i turn =
       _mm512_slli_epi32(_mm512_loadu_si512(packed->column_sums + block * Columns), 7);
   __m512i sum[Together];
