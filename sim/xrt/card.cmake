@@ -96,6 +96,13 @@ endforeach()
 add_custom_target(systole_xrt ALL DEPENDS ${systole_xrt_files})
 add_dependencies(systole_xrt systole_rtl_models)
 
+# ---- what a call costs, for scripts/bench ----------------------------------------------
+add_executable(systole_call_cost EXCLUDE_FROM_ALL xrt/call_cost.c)
+target_link_libraries(systole_call_cost PRIVATE systole_internal systole_warnings)
+set_target_properties(systole_call_cost PROPERTIES
+  OUTPUT_NAME call_cost RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_dependencies(systole_call_cost systole_xrt systole_xrt_probe)
+
 # ---- installation ----------------------------------------------------------------------
 # Beside the models, as in the build folder.
 install(TARGETS systole_xrt_card LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/systole)
