@@ -88,14 +88,24 @@ static void expect_equal(const systole_stats *a, const systole_stats *b,
   cr_expect_str_eq(a->memory ? a->memory : "", b->memory ? b->memory : "");
 }
 
-Test(card, products_cycles_and_ledgers_are_those_of_rtl) {
-  for (int m = 0; m < MODELS; m++) {
+/* "xocl" for "xrt". */
+static const char *ocl_name(const char *model, const char *more) {
+  static char names[4][512];
+  static int next;
+  char *name = names[next++ % 4];
+  (void)snprintf(name, sizeof names[0], "xocl:%s", xrt_name(model, more) + 4);
+  return name;
+}
+
+static void expect_as_rtl(const char *(*named)(const char *, const char *),
+                          int count_models) {
+  for (int m = 0; m < count_models; m++) {
     systole_shape shapes[SYSTOLE_MAX_SHAPES];
     char rtl_name[32];
     systole_geometry geometry, wanted;
     (void)snprintf(rtl_name, sizeof rtl_name, "rtl:%s", models[m]);
     systole_device *rtl = open_device(rtl_name);
-    systole_device *xrt = open_device(xrt_name(models[m], ""));
+    systole_device *xrt = open_device(named(models[m], ""));
     systole_device_geometry(rtl, &wanted);
     systole_device_geometry(xrt, &geometry);
     cr_expect_eq(memcmp(&geometry, &wanted, sizeof wanted), 0);
@@ -111,6 +121,71 @@ Test(card, products_cycles_and_ledgers_are_those_of_rtl) {
     systole_device_close(xrt);
     systole_device_close(rtl);
   }
+}
+
+Test(card, products_cycles_and_ledgers_are_those_of_rtl) {
+  expect_as_rtl(xrt_name, MODELS);
+}
+
+/* ---- through OpenCL ------------------------------------------------------------------
+ * XRT's libxilinxopencl on the same simulated card. */
+
+static int has_opencl(void) {
+  systole_device *device = NULL;
+  const systole_status status =
+      systole_device_open(&device, ocl_name(models[0], ""), NULL);
+  const int absent =
+      status != SYSTOLE_OK && strstr(systole_last_error(), "this build has no OpenCL");
+  if (!absent) cr_assert_eq(status, SYSTOLE_OK, "%s", systole_last_error());
+  systole_device_close(device);
+  return !absent;
+}
+
+Test(card, opencl_gives_the_same_too) {
+  if (!has_opencl()) cr_skip_test("built without OpenCL's headers");
+  expect_as_rtl(ocl_name, 1);
+}
+
+Test(card, opencl_and_xrt_share_a_card) {
+  setenv("SYSTOLE_SIM_CARDS", "2", 1);
+  if (!has_opencl()) cr_skip_test("built without OpenCL's headers");
+  systole_device *devices[3] = {open_device(ocl_name(models[0], ":cu=systole_1")),
+                                open_device(xrt_name(models[0], ":cu=systole_2")),
+                                open_device(ocl_name(models[0], ":card=1"))};
+  systole_product p = systole_product_make(50, 60, 70, 0, 4, SYSTOLE_VALUES_EXTREME);
+  for (int i = 0; i < 6; i++) (void)multiply(devices[i % 3], &p);
+  systole_device *taken = NULL;
+  cr_expect_eq(systole_device_open(&taken, xrt_name(models[0], ":cu=systole_1"), NULL),
+               SYSTOLE_ERR_NOT_FOUND);
+  cr_expect_eq(systole_device_open(&taken, ocl_name(models[0], ":card=7"), NULL),
+               SYSTOLE_ERR_NOT_FOUND);
+  cr_expect_eq(
+      systole_device_open(&taken, ocl_name(models[0], ":card=0000:3b:00.1"), NULL),
+      SYSTOLE_ERR_ARGUMENT);
+  for (int i = 0; i < 3; i++) systole_device_close(devices[i]);
+  systole_product_free(&p);
+}
+
+Test(card, opencl_runs_out_of_memory_in_words) {
+  if (!has_opencl()) cr_skip_test("built without OpenCL's headers");
+  systole_card *card = NULL;
+  uint64_t address = 1;
+  cr_assert_eq(systole_card_xocl.open(&card, ocl_name(models[0], "") + 5, NULL),
+               SYSTOLE_OK);
+  cr_expect_eq(
+      systole_card_xocl.alloc(card, SYSTOLE_PORT_GMEM0, UINT64_C(20) << 30, &address),
+      SYSTOLE_ERR_DEVICE_MEMORY, "%s", systole_last_error());
+  cr_expect_eq(address, 0);
+  cr_expect_eq(systole_card_xocl.alloc(card, SYSTOLE_PORT_GMEM0, 5000, &address),
+               SYSTOLE_OK, "%s", systole_last_error());
+  uint32_t sent = 77, got = 0;
+  cr_expect_eq(
+      systole_card_xocl.write(card, SYSTOLE_PORT_GMEM0, address + 4996, &sent, 4),
+      SYSTOLE_OK);
+  cr_expect_eq(systole_card_xocl.read(card, SYSTOLE_PORT_GMEM0, address + 4996, &got, 4),
+               SYSTOLE_OK);
+  cr_expect_eq(got, sent);
+  systole_card_xocl.close(card);
 }
 
 /* ---- many at once --------------------------------------------------------------------

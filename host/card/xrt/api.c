@@ -127,7 +127,16 @@ static int differ(const char *a, const char *b) {
          (a_major != b_major || a_minor != b_minor);
 }
 
+/* Lets registers of a unit be read that is not opened exclusively, as OpenCL opens it.
+ * XRT takes settings before it has looked at them only. */
+static void allow_shared_reads(void *library) {
+  int (*set)(const char *key, const char *value) = NULL;
+  *(void **)&set = dlsym(library, "xrtIniStringSet");
+  if (set) (void)set("Runtime.rw_shared", "true");
+}
+
 systole_status systole_xrt_load(systole_xrt_api *out, systole_xrt_site *site) {
+  const int live = systole_xrt_is_live(site);
   memset(out, 0, sizeof *out);
   /* It stays: its threads and destructors must not disappear before the process ends. */
   void *library = dlopen(site->coreutil, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -138,6 +147,7 @@ systole_status systole_xrt_load(systole_xrt_api *out, systole_xrt_site *site) {
                         "install libxrt1 (Debian), or AMD's xrt package for a card",
                         reason ? reason : site->coreutil);
   }
+  if (!live) allow_shared_reads(library);
   const char *missing = NULL;
   /* POSIX defines this conversion, ISO C does not. */
 #define SYSTOLE_XRT_LOOK_UP(name, result, parameters) \

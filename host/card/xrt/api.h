@@ -33,6 +33,8 @@ enum { SYSTOLE_XRT_TO_DEVICE = 0, SYSTOLE_XRT_FROM_DEVICE = 1 };
   X(xrtDeviceLoadXclbinFile, int, (void *device, const char *path))                   \
   X(xrtPLKernelOpenExclusive, void *,                                                 \
     (void *device, const unsigned char *uuid, const char *name))                      \
+  X(xrtPLKernelOpen, void *,                                                          \
+    (void *device, const unsigned char *uuid, const char *name))                      \
   X(xrtKernelClose, int, (void *kernel))                                              \
   X(xrtKernelArgGroupId, int, (void *kernel, int argument))                           \
   X(xrtKernelReadRegister, int, (void *kernel, uint32_t offset, uint32_t *value))     \

@@ -53,7 +53,7 @@ static systole_status try_open(systole_xrt_site *site, const char *what) {
   systole_status status = systole_xrt_name_parse(&name, what);
   if (status == SYSTOLE_OK) status = systole_xclbin_read(&xclbin, name.file);
   if (status == SYSTOLE_OK) {
-    status = systole_xrt_session_open(&session, site, &name, xclbin);
+    status = systole_xrt_session_open(&session, site, &name, xclbin, 0);
     if (status == SYSTOLE_OK) {
       status = systole_xrt_session_read(&session, SYSTOLE_REG_IDENTITY, &identity);
       systole_xrt_session_close(&session);

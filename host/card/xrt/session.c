@@ -36,7 +36,8 @@ static systole_status open_unit(systole_xrt_session *s, int unit) {
   }
   (void)snprintf(name, sizeof name, "%s:{%s}", SYSTOLE_KERNEL_NAME, called);
   errno = 0;
-  s->kernel = s->api.xrtPLKernelOpenExclusive(s->device, s->xclbin->uuid, name);
+  s->kernel = (s->shared ? s->api.xrtPLKernelOpen : s->api.xrtPLKernelOpenExclusive)(
+      s->device, s->xclbin->uuid, name);
   if (!s->kernel) {
     return systole_fail(SYSTOLE_ERR_NOT_FOUND,
                         "compute unit %s of card %s cannot be opened, perhaps because "
@@ -92,9 +93,10 @@ static systole_status open_card(systole_xrt_session *s, const systole_xrt_name *
 
 systole_status systole_xrt_session_open(systole_xrt_session *out, systole_xrt_site *site,
                                         const systole_xrt_name *name,
-                                        const systole_xclbin *xclbin) {
+                                        const systole_xclbin *xclbin, int shared) {
   memset(out, 0, sizeof *out);
   out->unit = -1;
+  out->shared = shared;
   out->xclbin = xclbin;
   (void)snprintf(out->card, sizeof out->card, "%s", name->card);
   int unit = -1;

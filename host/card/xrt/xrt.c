@@ -11,18 +11,14 @@
 #include <string.h>
 
 #include "card/card.h"
-#include "card/passport.h"
 #include "card/systole_isa.h"
+#include "card/xrt/common.h"
 #include "card/xrt/probe.h"
 #include "card/xrt/session.h"
 #include "support/clock.h"
 #include "support/error.h"
 
-enum {
-  kSilenceMs = 120000, /* of the kernel before it is given up, as in the simulation */
-  kIdleMs = 2000,      /* for the kernel to end what an earlier process left running */
-  kPage = 4096
-};
+enum { kPage = 4096 };
 
 /* Arguments, by number. */
 enum {
@@ -49,9 +45,8 @@ struct systole_card {
   void *page_zero[2]; /* keeps device address 0, which means nothing here */
   void *parts[3];     /* sub-buffers of the run that is going */
   int running;
-  uint32_t silence_ms;
-  uint64_t moved; /* what the counters last added up to */
-  double moved_at, started_cpu, cpu_seconds;
+  systole_xrt_silence silence;
+  double started_cpu, cpu_seconds;
 };
 
 static systole_status out_of_memory(void) {
@@ -129,32 +124,6 @@ static void xrt_list(add_function add, void *user) {
 /* ---- opening -------------------------------------------------------------------------
  */
 
-/* A card takes none of what a simulation can be asked for; the simulated one has it in
- * its file. */
-static systole_status check_options(const systole_device_options *o,
-                                    const systole_xclbin *x, const char *file) {
-  const char *preset = x->simulated ? x->image.memory : NULL;
-  if (o->memory && (!preset || strcmp(o->memory, preset) != 0)) {
-    return systole_fail(
-        SYSTOLE_ERR_ARGUMENT, "memory \"%s\" was asked for; %s %s%s%s", o->memory, file,
-        preset ? "is simulated with \"" : "is for a card, which has its own memory",
-        preset ? preset : "",
-        preset ? "\" (another file: systole_xclbin --memory PRESET)" : "");
-  }
-  const char *what = o->trace_path       ? "a waveform"
-                     : o->check_protocol ? "protocol checking"
-                     : o->stall_seed     ? "random stalls"
-                     : o->memory_bytes   ? "a size of memory"
-                     : o->clock_mhz > 0  ? "a clock"
-                                         : NULL;
-  if (what) {
-    return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
-                        "%s cannot be chosen through XRT; rtl:%d can do it", what,
-                        x->simulated ? x->image.dim : 16);
-  }
-  return SYSTOLE_OK;
-}
-
 /* Buffers go where the file connects the ports; both pointers of a port share its bank.
  */
 static systole_status find_groups(systole_card *card, const char *file) {
@@ -179,79 +148,6 @@ static systole_status find_groups(systole_card *card, const char *file) {
   card->group[SYSTOLE_PORT_GMEM0] = (uint32_t)activations;
   card->group[SYSTOLE_PORT_GMEM1] = (uint32_t)program;
   return SYSTOLE_OK;
-}
-
-static systole_status read_geometry(const systole_xrt_session *s, systole_geometry *out,
-                                    uint32_t *version) {
-  uint32_t identity = 0, geometry = 0;
-  memset(out, 0, sizeof *out);
-  systole_status status = systole_xrt_session_read(s, SYSTOLE_REG_IDENTITY, &identity);
-  if (status == SYSTOLE_OK && identity != SYSTOLE_IDENTITY_VALUE) {
-    return systole_fail(SYSTOLE_ERR_DEVICE,
-                        "the kernel's identity register reads 0x%08x instead of 0x%08x: "
-                        "the card runs something else",
-                        identity, SYSTOLE_IDENTITY_VALUE);
-  }
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_VERSION, version);
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_GEOMETRY, &geometry);
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_UB_ROWS, &out->ub_rows);
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_ACC_ROWS, &out->acc_rows);
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_WEIGHT_TILES, &out->weight_tiles);
-  if (status == SYSTOLE_OK)
-    status = systole_xrt_session_read(s, SYSTOLE_REG_FEATURES, &out->features);
-  out->dim = 1 << (geometry & 15);
-  out->axi_bytes = 1 << (geometry >> 8 & 15);
-  out->weight_ports = (int)(geometry >> 16 & 255);
-  out->flat_array = (int)(geometry >> 24 & 1);
-  return status;
-}
-
-/* What the file promises against what the registers say. */
-static systole_status check_geometry(const systole_card *card, const char *file) {
-  const systole_xclbin *x = card->xclbin;
-  systole_geometry geometry;
-  systole_passport passport;
-  uint32_t version = 0;
-  int found = 0;
-  systole_status status = read_geometry(&card->session, &geometry, &version);
-  if (status == SYSTOLE_OK && x->simulated &&
-      (geometry.dim != x->image.dim || geometry.flat_array == x->image.readable)) {
-    status = systole_fail(SYSTOLE_ERR_ARGUMENT,
-                          "%s is for a %d x %d array, and its model says that it is %d x "
-                          "%d; build both again",
-                          file, x->image.dim, x->image.dim, geometry.dim, geometry.dim);
-  }
-  if (status == SYSTOLE_OK) status = systole_passport_find(&passport, &found, file);
-  if (status == SYSTOLE_OK && found) {
-    status = systole_passport_check_kernel(&passport, &geometry, version);
-    /* The file has the name of the platform that it was linked for. */
-    if (status == SYSTOLE_OK && !x->simulated) {
-      status = systole_passport_check_shell(&passport, x->platform);
-    }
-  }
-  return status;
-}
-
-/* A process that was killed may have left a run going; the kernel ends it by itself. */
-static systole_status await_idle(const systole_card *card, uint32_t within_ms) {
-  const double until = systole_wall_seconds() + 1e-3 * within_ms;
-  uint32_t control = 0, error = 0;
-  for (;;) {
-    systole_status status =
-        systole_xrt_session_read(&card->session, SYSTOLE_REG_CONTROL, &control);
-    if (status != SYSTOLE_OK || control >> 2 & 1) return status;
-    if (systole_wall_seconds() > until) break;
-  }
-  (void)systole_xrt_session_read(&card->session, SYSTOLE_REG_ERROR_CODE, &error);
-  return systole_fail(SYSTOLE_ERR_TIMEOUT,
-                      "the kernel is busy and does not end (error code %u); reset the "
-                      "card with: xbutil reset --device BDF",
-                      error & 0xFF);
 }
 
 static systole_status open_run(systole_card *card) {
@@ -304,7 +200,7 @@ static systole_status open_session(systole_card *card, const systole_xrt_name *n
     status = systole_xrt_probe_open(&probe, name);
   }
   if (status == SYSTOLE_OK) {
-    status = systole_xrt_session_open(&card->session, &site, name, card->xclbin);
+    status = systole_xrt_session_open(&card->session, &site, name, card->xclbin, 0);
   }
   return status;
 }
@@ -317,15 +213,18 @@ static systole_status xrt_open(systole_card **out, const char *what,
   *out = NULL;
   systole_card *card = calloc(1, sizeof *card);
   if (!card) return out_of_memory();
-  card->silence_ms = options->timeout_ms ? options->timeout_ms : kSilenceMs;
+  card->silence.limit_ms =
+      options->timeout_ms ? options->timeout_ms : SYSTOLE_XRT_SILENCE_MS;
   systole_status status = systole_xrt_name_parse(&name, what);
   if (status == SYSTOLE_OK) status = systole_xclbin_read(&card->xclbin, name.file);
   if (status == SYSTOLE_OK) status = systole_xclbin_check_kernel(card->xclbin, name.file);
-  if (status == SYSTOLE_OK) status = check_options(options, card->xclbin, name.file);
+  if (status == SYSTOLE_OK)
+    status = systole_xrt_check_options(options, card->xclbin, name.file);
   if (status == SYSTOLE_OK) status = open_session(card, &name);
   if (status == SYSTOLE_OK) status = find_groups(card, name.file);
-  if (status == SYSTOLE_OK) status = check_geometry(card, name.file);
-  if (status == SYSTOLE_OK) status = await_idle(card, kIdleMs);
+  if (status == SYSTOLE_OK)
+    status = systole_xrt_check_geometry(&card->session, name.file);
+  if (status == SYSTOLE_OK) status = systole_xrt_await_idle(&card->session);
   if (status == SYSTOLE_OK) status = open_run(card);
   if (status == SYSTOLE_OK) {
     *out = card;
@@ -532,44 +431,8 @@ static systole_status xrt_start(systole_card *card, const systole_launch *launch
   }
   systole_xrt_leave();
   card->running = status == SYSTOLE_OK;
-  card->moved = 0;
-  card->moved_at = systole_wall_seconds();
+  systole_xrt_silence_begin(&card->silence);
   return status;
-}
-
-/* A kernel whose memory does not answer stays busy, with that in its error register; one
- * that is silent otherwise is given up after a while. */
-static systole_status check_silence(systole_card *card) {
-  static const int counters[] = {
-      SYSTOLE_COUNTER_INSTRUCTIONS, SYSTOLE_COUNTER_GMEM0_READ_BYTES,
-      SYSTOLE_COUNTER_GMEM0_WRITE_BYTES, SYSTOLE_COUNTER_GMEM1_READ_BYTES};
-  uint32_t error = 0, word = 0;
-  uint64_t moved = 0;
-  systole_status status =
-      systole_xrt_session_read(&card->session, SYSTOLE_REG_ERROR_CODE, &error);
-  for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
-    if (status != SYSTOLE_OK) return status;
-    status = systole_xrt_session_read(
-        &card->session, (uint32_t)(SYSTOLE_REG_COUNTERS + 8 * counters[i]), &word);
-    moved += word;
-  }
-  if (status != SYSTOLE_OK) return status;
-  if ((error & 0xFF) == SYSTOLE_ERROR_MEMORY) {
-    return systole_fail(SYSTOLE_ERR_TIMEOUT,
-                        "the memory does not answer (error code %u): the kernel stays "
-                        "busy and must be reset: xbutil reset --device BDF",
-                        error & 0xFF);
-  }
-  const double now = systole_wall_seconds();
-  if (moved != card->moved) {
-    card->moved = moved;
-    card->moved_at = now;
-  } else if (now - card->moved_at > 1e-3 * card->silence_ms) {
-    return systole_fail(SYSTOLE_ERR_TIMEOUT,
-                        "the kernel moved no data for %u ms; it must be reset",
-                        card->silence_ms);
-  }
-  return SYSTOLE_OK;
 }
 
 static systole_status ended(systole_card *card, int state) {
@@ -597,7 +460,7 @@ static systole_status xrt_wait(systole_card *card, uint32_t slice_ms, int *done)
   if (timed_out) state = card->session.api.xrtRunState(card->run);
   systole_xrt_leave();
   if (timed_out && state != SYSTOLE_XRT_TIMEOUT && state < SYSTOLE_XRT_COMPLETED) {
-    return check_silence(card);
+    return systole_xrt_silence_check(&card->silence, &card->session);
   }
   systole_status status = ended(card, state);
   *done = status == SYSTOLE_OK;
@@ -610,7 +473,7 @@ static systole_status xrt_reset(systole_card *card) {
   if (card->running) card->cpu_seconds += systole_cpu_seconds() - card->started_cpu;
   close_run(card);
   systole_status status = systole_xrt_session_reopen(&card->session);
-  if (status == SYSTOLE_OK) status = await_idle(card, kIdleMs);
+  if (status == SYSTOLE_OK) status = systole_xrt_await_idle(&card->session);
   if (status == SYSTOLE_OK) status = open_run(card);
   return status;
 }
@@ -620,21 +483,12 @@ static systole_status xrt_reset(systole_card *card) {
 
 static int xrt_simulates(const systole_card *card) { return card->xclbin->simulated; }
 
-/* On a card, what the file programs the clock generator to. */
 static double xrt_clock_mhz(const systole_card *card, systole_kind *kind) {
-  if (kind) *kind = SYSTOLE_KIND_ASSUMED;
-  return card->xclbin->simulated ? card->xclbin->image.clock_mhz
-                                 : card->xclbin->clock_mhz;
+  return systole_xrt_clock_mhz(card->xclbin, kind);
 }
 
 static const char *xrt_memory_name(const systole_card *card) {
-  /* The names of presets live as long as the program. */
-  static const char *const presets[] = {"ideal", "ddr4", "hbm2"};
-  if (!card->xclbin->simulated) return NULL;
-  for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
-    if (strcmp(presets[i], card->xclbin->image.memory) == 0) return presets[i];
-  }
-  return NULL;
+  return systole_xrt_memory_name(card->xclbin);
 }
 
 static double xrt_run_cpu_seconds(const systole_card *card) {
