@@ -67,8 +67,8 @@ static unsigned kinds_of(const systole_geometry *g, uint64_t number, int pool) {
 
 /* A pool needs an output of 2 x 2 at least. */
 static int pool_fits(const systole_conv_shape *s) {
-  const int64_t high = s->height + s->top + s->bottom -
-                       ((s->kernel_height - 1) * s->dilation_height + 1);
+  const int64_t high =
+      s->height + s->top + s->bottom - ((s->kernel_height - 1) * s->dilation_height + 1);
   const int64_t wide =
       s->width + s->left + s->right - ((s->kernel_width - 1) * s->dilation_width + 1);
   return high / s->stride_height + 1 >= 2 && wide / s->stride_width + 1 >= 2;
@@ -114,8 +114,23 @@ ParameterizedTest(int *model, conv, keeps_the_array_busy) {
   systole_device *device = kernel_open(models[*model], &options);
   const systole_geometry g = geometry_of(device);
   const int64_t d = g.dim, side = d > 16 ? 28 : 14;
-  const systole_conv_shape shape = {1, side, side, 2 * d, 4 * d, 3, 3, 1, 1, 1, 1, 1,
-                                    1, 1,    1,    1,     "a layer in the middle"};
+  const systole_conv_shape shape = {1,
+                                    side,
+                                    side,
+                                    2 * d,
+                                    4 * d,
+                                    3,
+                                    3,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    1,
+                                    "a layer in the middle"};
   systole_conv_case c;
   systole_stats stats;
   systole_conv_case_make(&c, &shape, SYSTOLE_CONV_REQUANTISE, 5);
