@@ -171,7 +171,9 @@ systole_status systole_program_make_for(systole_program **out,
         (long long)program->plan.steps, SYSTOLE_PROGRAM_MAX_STEPS);
   }
   if (status == SYSTOLE_OK) status = systole_schedule(program, geometry, weights);
-  if (status == SYSTOLE_OK) status = choose_plan(program, geometry, weights, memory);
+  if (status == SYSTOLE_OK && memory != NULL) {
+    status = choose_plan(program, geometry, weights, memory);
+  }
   if (status == SYSTOLE_OK) {
     status = systole_prove(program->instructions, program->count, geometry);
     if (status != SYSTOLE_OK) {

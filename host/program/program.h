@@ -42,7 +42,8 @@ systole_status systole_program_make(systole_program **out,
                                     const systole_gemm_spec *spec);
 
 /* The same for memory of which the timing is known: among several plans the one that is
- * forecast to be fastest. systole_program_make takes `memory` for ideal. */
+ * forecast to be fastest. systole_program_make takes `memory` for ideal; NULL keeps to
+ * the usual plan, whose program is as short as any. */
 systole_status systole_program_make_for(systole_program **out,
                                         const systole_geometry *geometry,
                                         const systole_weights_layout *weights,

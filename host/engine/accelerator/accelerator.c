@@ -43,6 +43,7 @@ struct systole_engine_weights {
   uint64_t address; /* gmem1 */
   cached_program programs[kPrograms];
   uint64_t tick;
+  int short_programs; /* device memory is short: no plan with more instructions */
 };
 
 /* ---- opening ----------------------------------------------------------------------- */
@@ -398,8 +399,9 @@ static systole_status find_program(systole_engine_weights *weights,
   }
   forget_program(weights, oldest);
   systole_program *program = NULL;
-  systole_status status = systole_program_make_for(
-      &program, &engine->geometry, &weights->layout, spec, &engine->memory);
+  systole_status status =
+      systole_program_make_for(&program, &engine->geometry, &weights->layout, spec,
+                               weights->short_programs ? NULL : &engine->memory);
   if (status != SYSTOLE_OK) return status;
   uint64_t bytes = (uint64_t)program->count * SYSTOLE_INSTRUCTION_BYTES, address = 0;
   status = c->ops->alloc(c->card, SYSTOLE_PORT_GMEM1, bytes, &address);
@@ -555,6 +557,7 @@ static systole_status gemm(const systole_engine_weights *prepared, int64_t m,
        status == SYSTOLE_ERR_DEVICE_MEMORY && steps >= 1; steps /= 2) {
     for (int i = 0; i < kPrograms; i++) forget_program(weights, &weights->programs[i]);
     memset(&totals, 0, sizeof totals);
+    weights->short_programs = 1;
     status = run_portions(weights, &o, steps, &totals);
   }
   if (status != SYSTOLE_OK) return status;
