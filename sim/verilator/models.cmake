@@ -114,10 +114,11 @@ endif()
 
 # ---- models -----------------------------------------------------------------------------
 
-# systole_add_model(dim flat debug [RTL folder OUTPUT folder NAME suffix]): tests build other
-# kernels with it, in the folder RTL, whose targets get the suffix.
+# systole_add_model(dim flat debug [RTL folder OUTPUT folder NAME suffix [PARAMETERS name=value...]]):
+# tests build other kernels with it, in the folder RTL, whose targets get the suffix, or the same
+# with other parameters of the top module.
 function(systole_add_model dim flat debug)
-  cmake_parse_arguments(ARG "" "RTL;OUTPUT;NAME" "" ${ARGN})
+  cmake_parse_arguments(ARG "" "RTL;OUTPUT;NAME" "PARAMETERS" ${ARGN})
   set(name systole_rtl_${dim})
   if(NOT flat)
     string(APPEND name _readable)
@@ -143,6 +144,9 @@ function(systole_add_model dim flat debug)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/verilated/${name})
   set(flags ${systole_verilator_flags} -F ${rtl}/systole.f +incdir+${rtl}
             -GDim=${dim} -GFlatArray=${flat})
+  foreach(parameter IN LISTS ARG_PARAMETERS)
+    list(APPEND flags -G${parameter})
+  endforeach()
   if(debug)
     list(APPEND flags --assert --trace-fst)
   else()

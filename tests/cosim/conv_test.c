@@ -136,8 +136,12 @@ ParameterizedTest(int *model, conv, keeps_the_array_busy) {
   systole_conv_case_make(&c, &shape, SYSTOLE_CONV_REQUANTISE, 5);
   const char *wrong = systole_conv_case_run(&c, device, &stats);
   cr_assert_null(wrong, "%s", wrong);
-  cr_assert_geq(stats.utilisation, 0.93, "%s: %.3f in %" PRIu64 " cycles", models[*model],
-                stats.utilisation, stats.cycles);
+  /* A tile serves every pixel once; wide arrays wait for it when its bytes take longer to
+   * come than the pixels to pass. */
+  const double fed = (double)(side * side * g.axi_bytes) / (double)(d * d);
+  cr_assert_geq(stats.utilisation, 0.92 * (fed < 1.0 ? fed : 1.0),
+                "%s: %.3f in %" PRIu64 " cycles", models[*model], stats.utilisation,
+                stats.cycles);
   systole_conv_case_free(&c);
   systole_device_close(device);
 }

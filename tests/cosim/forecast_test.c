@@ -19,9 +19,7 @@ enum {
 };
 
 static struct criterion_test_params every_model(void) {
-  static int numbers[MODELS];
-  for (int i = 0; i < MODELS; i++) numbers[i] = i;
-  return cr_make_param_array(int, numbers, MODELS);
+  return kernel_models(models, MODELS);
 }
 
 typedef struct pair { /* what the device did, what was forecast */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 systole_device_options kernel_options(void) {
   systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
@@ -21,6 +22,27 @@ systole_device *kernel_open(const char *model, const systole_device_options *opt
       systole_device_open(&device, name, options ? options : &defaults);
   cr_assert_eq(status, SYSTOLE_OK, "%s: %s", name, systole_last_error());
   return device;
+}
+
+static struct criterion_test_params choose(const char *const *models, int count,
+                                           int largest) {
+  enum { MOST = 32 };
+  static int numbers[MOST];
+  const char *only = getenv("SYSTOLE_TEST_MODEL");
+  size_t used = 0;
+  for (int i = 0; i < count && i < MOST; i++) {
+    const int fits = only ? strcmp(only, models[i]) == 0 : atoi(models[i]) <= largest;
+    if (fits) numbers[used++] = i;
+  }
+  return cr_make_param_array(int, numbers, used);
+}
+
+struct criterion_test_params kernel_models(const char *const *models, int count) {
+  return choose(models, count, 256);
+}
+
+struct criterion_test_params kernel_models_to_128(const char *const *models, int count) {
+  return choose(models, count, kernel_long() ? 256 : 128);
 }
 
 /* ---- stats --------------------------------------------------------------------------

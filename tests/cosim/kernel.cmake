@@ -6,7 +6,11 @@ target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DI
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-foreach(name product conv stream shrink fault forecast model)
+set(names product conv stream shrink fault forecast model)
+if(ZLIB_FOUND)
+  list(APPEND names ports)
+endif()
+foreach(name IN LISTS names)
   systole_add_cosim(${name})
   target_link_libraries(cosim_${name} PRIVATE systole_cosim_kernel)
   target_include_directories(cosim_${name} PRIVATE ${PROJECT_SOURCE_DIR}/sim)
@@ -24,3 +28,22 @@ add_executable(systole_streams streams.c)
 target_link_libraries(systole_streams PRIVATE systole_cosim_kernel systole_warnings)
 set_target_properties(systole_streams PROPERTIES
   OUTPUT_NAME streams RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+if(NOT ZLIB_FOUND)
+  return()
+endif()
+
+# Ports of other widths than a size's own: Dim, bytes. With the RTL's assertions, as the protocol
+# checkers ask for.
+set(ports "")
+foreach(port IN ITEMS 4:8 64:16)
+  string(REPLACE ":" ";" port ${port})
+  list(GET port 0 dim)
+  list(GET port 1 bytes)
+  set(folder ${CMAKE_BINARY_DIR}/tests/ports/axi${bytes})
+  systole_add_model(${dim} 1 1 RTL ${SYSTOLE_RTL_DIR} OUTPUT ${folder} NAME axi${bytes}
+                    PARAMETERS AxiBytes=${bytes})
+  add_dependencies(cosim_ports systole_rtl_${dim}_debug_axi${bytes})
+  string(APPEND ports "{\"${folder}\",\"${dim}\",${dim},${bytes}},")
+endforeach()
+target_compile_definitions(cosim_ports PRIVATE "COSIM_PORTS=${ports}")

@@ -3,6 +3,7 @@
 #ifndef SYSTOLE_TESTS_COSIM_KERNEL_H
 #define SYSTOLE_TESTS_COSIM_KERNEL_H
 
+#include <criterion/parameterized.h>
 #include <stdint.h>
 
 #include "systole/systole.h"
@@ -13,6 +14,14 @@ systole_device_options kernel_options(void);
 
 /* Opens rtl:`model`. NULL options: kernel_options(). Aborts the test on failure. */
 systole_device *kernel_open(const char *model, const systole_device_options *options);
+
+/* Parameters of a test that runs once for each of `count` models (at most 32): their
+ * numbers. SYSTOLE_TEST_MODEL=16:readable leaves only that one. */
+struct criterion_test_params kernel_models(const char *const *models, int count);
+
+/* The same for a test that takes long on Dim 256, which it leaves to SYSTOLE_TEST_LONG
+ * and SYSTOLE_TEST_MODEL. */
+struct criterion_test_params kernel_models_to_128(const char *const *models, int count);
 
 /* Every cycle of a run is in exactly one part of its ledger. */
 uint64_t kernel_ledger_sum(const systole_stats *stats);

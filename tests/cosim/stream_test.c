@@ -20,9 +20,7 @@ static const char *const models[] = {COSIM_MODELS};
 enum { MODELS = sizeof models / sizeof models[0] };
 
 static struct criterion_test_params every_model(void) {
-  static int numbers[MODELS];
-  for (int i = 0; i < MODELS; i++) numbers[i] = i;
-  return cr_make_param_array(int, numbers, MODELS);
+  return kernel_models(models, MODELS);
 }
 
 static systole_device *open_device(const trial_bench *bench) {
@@ -65,7 +63,8 @@ ParameterizedTest(int *model, stream, kernel_and_interpreter_agree) {
   trial_bench bench = trial_open(models[*model]);
   systole_device *kept = open_device(&bench);
   cr_assert_eq(systole_device_geometry(kept, &g), SYSTOLE_OK);
-  for (seeds n = kernel_seeds(kernel_long() ? 1000 : 120); n.seed <= n.last; n.seed++) {
+  const uint64_t count = kernel_long() ? 1000 : g.dim > 64 ? 40 : 120;
+  for (seeds n = kernel_seeds(count); n.seed <= n.last; n.seed++) {
     stream s = stream_make(&g, n.seed);
     trial_verdict verdict;
     /* Every other stream runs on one handle, as fast as it goes; the others each on a
