@@ -253,7 +253,7 @@ typedef struct forecaster {
 
   /* activation unit */
   int activating, raw;
-  int64_t activate_left, activate_at, activate_free;
+  int64_t activate_left, activate_at, activate_free, activate_pace;
   unsigned activate_give;
 
   copier load, store;
@@ -827,6 +827,35 @@ static int64_t sendable(const forecaster *f, int64_t most) {
   return min64(rows, most);
 }
 
+/* Pixels that `count` windows see of an image's `size`, all together. */
+static int64_t seen(int64_t count, int64_t window, int64_t stride, int64_t pad,
+                    int64_t size) {
+  int64_t sum = 0;
+  for (int64_t n = 0; n < count; n++) {
+    const int64_t from = max64(n * stride - pad, 0);
+    sum += max64(min64(n * stride - pad + window, size) - from, 0);
+  }
+  return sum;
+}
+
+/* Cycles from output row to output row: reads of the accumulators, rounded up, and two
+ * uses of port B with a residual. */
+static int64_t activate_pace(const systole_instruction *i) {
+  const int64_t least = SYSTOLE_GET(i, ACTIVATE_RESIDUAL) ? 2 : 1;
+  if (SYSTOLE_GET(i, ACTIVATE_POOL) == SYSTOLE_POOL_NONE) return least;
+  const int64_t rows0 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS0);
+  const int64_t rows1 = (int64_t)SYSTOLE_GET(i, ACTIVATE_ROWS1);
+  const int64_t reads = seen(rows0, (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_WIDTH),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_W),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_LEFT),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_WIDTH)) *
+                        seen(rows1, (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_HEIGHT),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_STRIDE_H),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_PAD_TOP),
+                             (int64_t)SYSTOLE_GET(i, ACTIVATE_POOL_IN_HEIGHT));
+  return max64(least, systole_ceil_div(reads, rows0 * rows1));
+}
+
 static int64_t next_activate(const forecaster *f) {
   if (!f->activating) return accept_at(f, SYSTOLE_UNIT_ACTIVATE);
   if (!f->raw) return f->activate_at;
@@ -843,7 +872,9 @@ static void do_activate(forecaster *f, int64_t now) {
     f->activate_give = (unsigned)SYSTOLE_GET(i, GIVE);
     f->activate_left =
         (int64_t)(SYSTOLE_GET(i, ACTIVATE_ROWS0) * SYSTOLE_GET(i, ACTIVATE_ROWS1));
+    f->activate_pace = activate_pace(i);
     int64_t reads = max64(now + kActivateRead, f->landed_at[half] + 1);
+    reads += f->activate_pace - 1; /* the last one of the first output row */
     /* Rows follow those of the instruction before without a gap. */
     f->activate_at =
         max64(reads + (f->raw ? kActivateRaw : kActivateInt8), f->activate_free);
@@ -854,8 +885,8 @@ static void do_activate(forecaster *f, int64_t now) {
     rows = sendable(f, rows);
     f->activate_at = send(f, now, rows, &last);
   } else {
-    f->activate_at = port_take(&f->port_b, now, rows, 1);
-    last = f->activate_at - 1;
+    last = port_take(&f->port_b, now, rows, f->activate_pace) - 1;
+    f->activate_at = last + f->activate_pace;
   }
   f->activate_left -= rows;
   if (f->activate_left > 0) return;
