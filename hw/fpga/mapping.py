@@ -38,6 +38,11 @@ def parameters(module):
     return set(re.findall(r"^ *parameter int (\w+)", (ROOT / f"hw/rtl/{module}.sv").read_text(), re.M))
 
 
+def version():
+    said = subprocess.run(["yosys", "-V"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return " ".join(said.split()[:2])
+
+
 def yosys(script, log, seconds=None):
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -53,7 +58,7 @@ def renumber(text):
     """Yosys numbers its own names through the whole design; here they count in each module, so that
     a change elsewhere leaves the module's text as it is."""
     numbers = {}
-    return re.sub(r"\$(\d+)(?=[\s\[\]])", lambda m: f"${numbers.setdefault(m.group(1), len(numbers))}", text)
+    return re.sub(r"\$(\d+)(?=[\s\[\]_])", lambda m: f"${numbers.setdefault(m.group(1), len(numbers))}", text)
 
 
 class Design:
