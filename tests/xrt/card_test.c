@@ -535,6 +535,7 @@ static int end_process(ending how) {
       cr_assert_eq(systole_card_xrt.start(card, &s.launch), SYSTOLE_OK);
       (void)systole_card_xrt.wait(card, 10, &done);
     }
+    free(program);
     (void)!write(ready[1], "x", 1);
     if (how == ENDING_KILLED) pause();
     exit(0);
