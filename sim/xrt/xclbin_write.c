@@ -59,7 +59,7 @@ static void put(buffer *b, const void *data, size_t bytes) {
 
 static void put_number(buffer *b, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; i++) {
-    const uint8_t byte = i < 8 ? (uint8_t)(value >> 8 * i) : 0;
+    const uint8_t byte = (uint8_t)(i < 8 ? value >> 8 * i : 0);
     put(b, &byte, 1);
   }
 }
