@@ -54,7 +54,9 @@ enum {
 static const struct argp_option options[] = {
     {"out", KeyOut, "DIR", 0, "Folder for the report (made if needed); required", 1},
     {"devices", KeyDevices, "LIST", 0,
-     "Devices, e.g. rtl:16,rtl:64,cpu (default: all usable)", 1},
+     "Devices, e.g. rtl:16,rtl:64,cpu (default: all usable; of more than two simulated "
+     "sizes a small and a large one)",
+     1},
     {"workload", KeyWorkload, "NAME", 0, "gemm (default), mlp, resnet50 or bert-base", 2},
     {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
     {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
@@ -590,6 +592,8 @@ int systole_main_compare(int argc, char **argv) {
 
   if (warning != NULL) fprintf(stderr, "systole compare: warning: %s\n", warning);
   if (report.note[0] != '\0') fprintf(stderr, "systole compare: note: %s\n", report.note);
+  if (devices->note[0] != '\0')
+    fprintf(stderr, "systole compare: note: %s\n", devices->note);
   if (arguments.common.json) {
     code = show_json(&all, arguments.out, warning);
   } else {

@@ -72,6 +72,34 @@ static int is_variant(const systole_device_info *list, size_t count, const char 
   return 0;
 }
 
+/* N of a usable "rtl:N", else 0. */
+static int simulated_dim(const systole_device_info *info) {
+  int dim = 0, end = 0;
+  if (!info->usable || sscanf(info->name, "rtl:%d%n", &dim, &end) != 1 ||
+      info->name[end] != '\0') {
+    return 0;
+  }
+  return dim;
+}
+
+/* The two sizes that stand for all: those of the demo where they are built, else the
+ * smallest and the largest. Returns how many there are. */
+static int choose_sizes(int chosen[2], const systole_device_info *list, size_t count) {
+  int sizes = 0, smallest = 0, largest = 0, has_16 = 0, has_64 = 0;
+  for (size_t i = 0; i < count; i++) {
+    const int dim = simulated_dim(&list[i]);
+    if (dim == 0) continue;
+    sizes++;
+    if (smallest == 0 || dim < smallest) smallest = dim;
+    if (dim > largest) largest = dim;
+    has_16 |= dim == 16;
+    has_64 |= dim == 64;
+  }
+  chosen[0] = has_16 ? 16 : smallest;
+  chosen[1] = has_64 ? 64 : largest;
+  return sizes;
+}
+
 int systole_fleet_open(systole_fleet *out, const char *names,
                        const systole_device_options *device_options) {
   systole_device_info *list = NULL;
@@ -81,10 +109,20 @@ int systole_fleet_open(systole_fleet *out, const char *names,
       systole_story_of(systole_device_list(&list, &count), "cannot list the devices");
   if (code != 0) return code;
   if (names == NULL) {
+    int chosen[2];
+    const int sizes = choose_sizes(chosen, list, count);
+    if (sizes > 2) {
+      snprintf(out->note, sizeof out->note,
+               "%d simulated array sizes are here; rtl:%d and rtl:%d are compared, "
+               "--devices names others",
+               sizes, chosen[0], chosen[1]);
+    }
     /* Arrays first, then what they are set beside. */
     for (int cpus = 0; cpus <= 1; cpus++) {
       for (size_t i = 0; i < count && code == 0; i++) {
         if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
+        const int dim = simulated_dim(&list[i]);
+        if (sizes > 2 && dim != 0 && dim != chosen[0] && dim != chosen[1]) continue;
         /* Its speed would be taken for a GPU's. */
         if (strcmp(list[i].kind, "functional") == 0) continue;
         if (list[i].usable && !is_variant(list, count, list[i].name)) {

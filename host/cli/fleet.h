@@ -11,9 +11,11 @@ typedef struct systole_fleet {
   systole_station stations[SystoleFleetDevices];
   systole_report_device devices[SystoleFleetDevices]; /* the same, for the report */
   size_t count;
+  char note[160]; /* what was left out of all that is here; "": nothing */
 } systole_fleet;
 
-/* names: "rtl:16,cpu", or NULL for all that are usable here, arrays first. *out is zeroed
+/* names: "rtl:16,cpu", or NULL for all that are usable here, arrays first; of more than
+ * two simulated array sizes a small and a large one, and a note says so. *out is zeroed
  * by the caller. A recording is of the one card among them. Returns an exit code; close
  * in every case. */
 int systole_fleet_open(systole_fleet *out, const char *names,

@@ -39,7 +39,7 @@ int systole_portion_shrink(systole_portion *portion, int dim) {
 enum {
   kSmallTiles = 1500,   /* a forecast takes 0.1 ms */
   kLargeTiles = 400000, /* 40 ms; beyond, bounds decide alone */
-  kChoices = 12
+  kChoices = 16
 };
 
 static int64_t tiles_of(const systole_plan *plan, const systole_weights_layout *weights,
@@ -53,7 +53,7 @@ static int small_choices(systole_plan_choice *choices, const systole_geometry *g
   double rate = systole_memory_rate(memory, geometry->axi_bytes);
   int64_t dim = geometry->dim, tile = (int64_t)((double)dim * (double)dim / rate);
   if (tile < dim) tile = dim;
-  const int64_t eighths[] = {8, 12, 16, 32, 64};
+  const int64_t eighths[] = {8, 12, 16, 32, 64, 128, 256};
   int count = 0;
   for (size_t i = 0; i < sizeof eighths / sizeof eighths[0]; i++) {
     choices[count++] = (systole_plan_choice){tile * eighths[i] / 8, 0, 0};
