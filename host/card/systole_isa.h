@@ -16,7 +16,7 @@
 /** byte 0 of every instruction */
 #define SYSTOLE_ISA_VERSION 1
 /** timing of the units; see hw/README.md */
-#define SYSTOLE_RTL_VERSION 1
+#define SYSTOLE_RTL_VERSION 2
 /** units that own a queue and exchange tokens */
 #define SYSTOLE_UNITS 5
 /** a pair of units holds at most 63 unused tokens */

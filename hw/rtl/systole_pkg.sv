@@ -19,7 +19,7 @@ package systole_pkg;
   localparam int InstructionBytes = 64;  // one instruction in device memory
   localparam int InstructionBits = 512;  // the same in bits
   localparam int IsaVersion = 1;         // byte 0 of every instruction
-  localparam int RtlVersion = 1;         // timing of the units; see hw/README.md
+  localparam int RtlVersion = 2;         // timing of the units; see hw/README.md
   localparam int Units = 5;              // units that own a queue and exchange tokens
   localparam int TokenBits = 6;          // a pair of units holds at most 63 unused tokens
   localparam int QueueDepth = 4;         // instructions that a unit's queue holds
