@@ -43,6 +43,11 @@ if(4 IN_LIST SYSTOLE_DIMS)
   set_tests_properties(scripts_icarus PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()
 
+# What the kernel takes of an FPGA, at a small size: the bars of hw/fpga, and that they can be missed.
+add_test(NAME scripts_synth COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/skip_without_tools
+         ${CMAKE_CURRENT_LIST_DIR}/scripts/synth_test ${PROJECT_SOURCE_DIR})
+set_tests_properties(scripts_synth PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 COST 100)
+
 foreach(dim IN LISTS SYSTOLE_DIMS)
   add_test(NAME sizes_rtl_${dim} COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/sizes_test
            $<TARGET_FILE:systole_sizes> rtl:${dim} ${dim})
