@@ -1,11 +1,13 @@
 /* A kernel that is broken on purpose (broken/systole.sv): whatever the RTL does, the
  * caller gets a status with a story, the process lives, and other devices are not
  * touched. */
-/* mkstemp, setenv. */
+/* mkdtemp, setenv. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "card/rtl/rtl.h"
 
@@ -122,9 +124,18 @@ Test(broken, one_broken_device_leaves_others_alone) {
 /* A library that is no model, or of another version, is a sentence. */
 Test(broken, a_library_that_is_no_model_is_refused) {
   systole_card *card = NULL;
-  cr_assert_eq(setenv("SYSTOLE_RTL_PATH", COSIM_BROKEN_FOLDER, 1), 0);
-  cr_expect_eq(systole_card_rtl.open(&card, "128", NULL), SYSTOLE_ERR_NOT_FOUND);
-  cr_expect_not_null(strstr(systole_last_error(), "libsystole_rtl_128.so"), "%s",
-                     systole_last_error());
+  char folder[] = "/tmp/systole-no-model-XXXXXX";
+  char path[64];
+  cr_assert_not_null(mkdtemp(folder));
+  (void)snprintf(path, sizeof path, "%s/libsystole_rtl_256.so", folder);
+  FILE *file = fopen(path, "w");
+  cr_assert_not_null(file);
+  cr_assert_gt(fprintf(file, "no library\n"), 0);
+  cr_assert_eq(fclose(file), 0);
+  cr_assert_eq(setenv("SYSTOLE_RTL_PATH", folder, 1), 0);
+  cr_expect_eq(systole_card_rtl.open(&card, "256", NULL), SYSTOLE_ERR_NOT_FOUND);
+  cr_expect_not_null(strstr(systole_last_error(), path), "%s", systole_last_error());
   cr_expect_null(card);
+  cr_expect_eq(remove(path), 0);
+  cr_expect_eq(rmdir(folder), 0);
 }

@@ -362,9 +362,12 @@ ParameterizedTest(int *model, product, one_row_takes_a_tile_every_dim_cycles) {
     const int64_t every = beats_of_tile > dim ? beats_of_tile : dim;
     const uint64_t waiting = (uint64_t)((tiles - 1) * (every - rows));
     cr_expect_eq(l->active, (uint64_t)(tiles * rows), "%" PRIu64 " rows", l->active);
-    cr_expect_eq(l->input_stall + l->output_stall + l->other, 0,
-                 "%" PRIu64 " + %" PRIu64 " + %" PRIu64, l->input_stall, l->output_stall,
-                 l->other);
+    cr_expect_eq(l->input_stall + l->output_stall, 0, "%" PRIu64 " + %" PRIu64,
+                 l->input_stall, l->output_stall);
+    /* On the narrowest port an instruction takes as long as 16 tiles. */
+    const uint64_t instruction_beats =
+        stats.instructions * SYSTOLE_INSTRUCTION_BYTES / (uint64_t)g.axi_bytes;
+    cr_expect_leq(l->other, dim == 2 ? instruction_beats : 0, "%" PRIu64, l->other);
     if (blocks == 1 || dim == 16) {
       cr_expect_eq(l->weight_stall + l->weight_shift, waiting,
                    "%" PRIu64 " + %" PRIu64 ", not %" PRIu64 " cycles", l->weight_stall,
@@ -373,11 +376,9 @@ ParameterizedTest(int *model, product, one_row_takes_a_tile_every_dim_cycles) {
     } else {
       /* Tiles take the whole port; the instructions of the later blocks come over it,
        * too, and no more than their beats is lost. */
-      const uint64_t beats =
-          stats.instructions * SYSTOLE_INSTRUCTION_BYTES / (uint64_t)g.axi_bytes;
-      cr_expect_leq(l->weight_stall + l->weight_shift, waiting + beats,
+      cr_expect_leq(l->weight_stall + l->weight_shift, waiting + instruction_beats,
                     "%" PRIu64 " + %" PRIu64 ", not %" PRIu64 " and at most %" PRIu64,
-                    l->weight_stall, l->weight_shift, waiting, beats);
+                    l->weight_stall, l->weight_shift, waiting, instruction_beats);
     }
   }
   systole_device_close(device);
@@ -413,8 +414,10 @@ static void compare_memories(const char *model, uint64_t stall_seed, const char 
     cr_expect_str_eq(fast.memory, "ideal");
     cr_expect_eq(slow.ledger.active, fast.ledger.active);
     cr_expect_eq(slow.zero_macs, fast.zero_macs);
-    cr_expect_eq(slow.instructions, fast.instructions);
-    cr_expect_eq(slow.gmem1_read_bytes, fast.gmem1_read_bytes);
+    /* The plan is made for the memory: the same one does the same work on gmem1. */
+    if (slow.instructions == fast.instructions) {
+      cr_expect_eq(slow.gmem1_read_bytes, fast.gmem1_read_bytes);
+    }
     cr_expect_eq(slow.gmem0_write_bytes, fast.gmem0_write_bytes);
     slow_cycles += slow.cycles;
     fast_cycles += fast.cycles;
