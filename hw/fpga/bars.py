@@ -4,6 +4,9 @@
 # too many, which simulation does not notice.
 MEMORY_BITS = 1024
 
+# Meant to be registers, with the reason.
+REGISTERS = {"systole_activate shift_m": "a shift for every column, all of them read in each cycle"}
+
 # LUTs a MAC of the plain array in 7 series, where Yosys puts adder and registers into the DSP; the
 # best open generator found is at 33 (with 0.25 DSP at twice the clock).
 ARRAY_LUTS = 10
@@ -33,7 +36,7 @@ def broken(figures):
         if figures["family"] == "xcup" and blocks["array"]["levels"] > figures["allowed_levels"]:
             said.append(f"{where}: the array has {blocks['array']['levels']} levels of logic; the bar is {figures['allowed_levels']}")
     for memory, bits in figures["memories_as_flip_flops"].items():
-        if bits > MEMORY_BITS:
+        if bits > MEMORY_BITS and memory not in REGISTERS:
             said.append(f"{where}: the memory {memory} became {bits} flip-flops; the bar is {MEMORY_BITS}")
     for net in figures["loops"]:
         said.append(f"{where}: combinational loop through {net}")
