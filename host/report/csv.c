@@ -94,3 +94,46 @@ void systole_report_csv(FILE *file, const systole_report *report) {
   fputs(header, file);
   for (size_t i = 0; i < report->result_count; i++) put_row(file, &report->results[i]);
 }
+
+static int has_numbers(const systole_table *table, size_t column) {
+  for (size_t row = 0; row < systole_table_rows(table); row++) {
+    if (systole_table_cell(table, row, column)->kind != SYSTOLE_KIND_UNKNOWN) return 1;
+  }
+  return 0;
+}
+
+static void put_cell(FILE *file, const systole_cell *cell, int numbers) {
+  const int known = cell->kind != SYSTOLE_KIND_UNKNOWN;
+  if (!numbers) {
+    put_text(file, cell->text);
+    return;
+  }
+  if (known) {
+    put_number(file, 1, cell->value);
+  } else {
+    put_text(file, cell->text);
+  }
+  put_number(file, known, cell->low);
+  put_number(file, known, cell->high);
+  put_text(file, systole_kind_word(cell->kind));
+  put_text(file, cell->source);
+}
+
+/* The row's number comes last, so that every field before it ends in a comma. */
+void systole_table_csv(FILE *file, const systole_table *table) {
+  static const char *const parts[] = {"", "_low", "_high", "_kind", "_source"};
+  const size_t columns = systole_table_columns(table);
+  for (size_t c = 0; c < columns; c++) {
+    const int count = has_numbers(table, c) ? 5 : 1;
+    for (int part = 0; part < count; part++) {
+      fprintf(file, "%s%s,", systole_table_head(table, c)->key, parts[part]);
+    }
+  }
+  fputs("row\n", file);
+  for (size_t row = 0; row < systole_table_rows(table); row++) {
+    for (size_t c = 0; c < columns; c++) {
+      put_cell(file, systole_table_cell(table, row, c), has_numbers(table, c));
+    }
+    fprintf(file, "%zu\n", row + 1);
+  }
+}

@@ -9,4 +9,8 @@
 
 void systole_report_csv(FILE *file, const systole_report *report);
 
+/* One line per row. A column of words is one field; a column with numbers is KEY,
+ * KEY_low, KEY_high, KEY_kind and KEY_source. */
+void systole_table_csv(FILE *file, const systole_table *table);
+
 #endif

@@ -4,10 +4,14 @@
 #include <string.h>
 
 const systole_figure *systole_figure_at(int index) {
-  static const systole_figure *const figures[SystoleFigures] = {
-      &systole_figure_throughput, &systole_figure_ledger, &systole_figure_roofline,
-      &systole_figure_power};
-  return figures[index];
+  static const systole_figure *const figures[] = {
+      &systole_figure_throughput,
+      &systole_figure_ledger,
+      &systole_figure_roofline,
+      &systole_figure_power,
+  };
+  enum { Count = sizeof figures / sizeof figures[0] };
+  return index < Count ? figures[index] : NULL;
 }
 
 void systole_figure_string(FILE *script, const char *text) {

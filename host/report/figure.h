@@ -16,6 +16,9 @@ typedef struct systole_figure {
   /* Height in units of an SVG that is 960 wide. */
   int (*height)(const systole_report *report);
   void (*draw)(FILE *script, const systole_report *report, systole_theme theme);
+  /* Name of the table (table.h) whose numbers it draws; the page shows it below. NULL:
+   * the table of all runs. */
+  const char *table;
 } systole_figure;
 
 extern const systole_figure systole_figure_throughput;
@@ -23,8 +26,7 @@ extern const systole_figure systole_figure_ledger;
 extern const systole_figure systole_figure_roofline;
 extern const systole_figure systole_figure_power;
 
-enum { SystoleFigures = 4 };
-/* In the order of the page. */
+/* In the order of the page; NULL behind the last one. */
 const systole_figure *systole_figure_at(int index);
 
 /* ---- what figures share --------------------------------------------------------- */

@@ -443,6 +443,66 @@ static void put_cycles(FILE *file, const systole_report *report) {
   fputs("</tbody></table></div></section>\n", file);
 }
 
+/* ---- tables that the workload added ---------------------------------------------- */
+
+static void put_cell(FILE *file, const systole_cell *cell) {
+  const char *kind = systole_kind_word(cell->kind);
+  fputs(kind != NULL ? "<td" : "<td class=\"text\"", file);
+  if (cell->source != NULL) {
+    fputs(" title=\"", file);
+    if (kind != NULL) fprintf(file, "%s: ", kind);
+    put(file, cell->source);
+    fputs("\"", file);
+  }
+  fputs(">", file);
+  if (kind != NULL) {
+    put_figure(file, cell->value);
+    if (cell->low < cell->high) {
+      fputs(" <span class=\"kind\">", file);
+      put_figure(file, cell->low);
+      fputs("&ndash;", file);
+      put_figure(file, cell->high);
+      fputs("</span>", file);
+    }
+  } else if (cell->text != NULL) {
+    put(file, cell->text);
+  }
+  fputs("</td>", file);
+}
+
+static void put_table(FILE *file, const systole_table *table) {
+  fputs("<section class=\"long\"><h2>", file);
+  put(file, systole_table_title(table));
+  fputs("</h2>", file);
+  if (systole_table_found(table)[0] != '\0') {
+    fputs("<p><b>", file);
+    put(file, systole_table_found(table));
+    fputs("</b></p>", file);
+  }
+  fputs("<p>", file);
+  put(file, systole_table_caption(table));
+  fputs("</p><div class=\"scroll\"><table><thead><tr>", file);
+  for (size_t c = 0; c < systole_table_columns(table); c++) {
+    const systole_column *head = systole_table_head(table, c);
+    fputs("<th>", file);
+    put(file, head->title);
+    if (head->unit[0] != '\0') {
+      fputs("<br>", file);
+      put(file, head->unit);
+    }
+    fputs("</th>", file);
+  }
+  fputs("</tr></thead><tbody>", file);
+  for (size_t row = 0; row < systole_table_rows(table); row++) {
+    fputs("<tr>", file);
+    for (size_t c = 0; c < systole_table_columns(table); c++) {
+      put_cell(file, systole_table_cell(table, row, c));
+    }
+    fputs("</tr>", file);
+  }
+  fputs("</tbody></table></div></section>\n", file);
+}
+
 /* ---- how it came to be ---------------------------------------------------------- */
 
 static void put_fact(FILE *file, const char *name, const char *value) {
@@ -510,10 +570,13 @@ void systole_report_html(FILE *file, const systole_report *report, const char *f
   put_warning(file, warning);
   put_warning(file, report->note[0] != '\0' ? report->note : NULL);
   put_pictures(file, report);
-  for (int i = 0; i < SystoleFigures; i++) {
+  for (int i = 0; systole_figure_at(i) != NULL; i++) {
     const systole_figure *figure = systole_figure_at(i);
     put_drawing(file, figure, figures);
     if (figure == &systole_figure_ledger && has_ledger(report)) put_ledger_help(file);
+  }
+  for (size_t i = 0; i < systole_tables_count(report->tables); i++) {
+    put_table(file, systole_tables_at(report->tables, i));
   }
   put_results(file, report);
   if (has_reasons(report)) put_reasons(file, report);

@@ -43,6 +43,65 @@ static int add_device(cJSON *array, const systole_report_device *device) {
   return good;
 }
 
+static int add_cell(cJSON *row, const char *key, const systole_cell *cell) {
+  const char *kind = systole_kind_word(cell->kind);
+  if (kind == NULL && cell->text == NULL) return 1;
+  cJSON *entry = cJSON_AddObjectToObject(row, key);
+  int good = entry != NULL;
+  if (good && kind != NULL) {
+    good = cJSON_AddNumberToObject(entry, "value", cell->value) &&
+           (cell->low == cell->high ||
+            (cJSON_AddNumberToObject(entry, "low", cell->low) &&
+             cJSON_AddNumberToObject(entry, "high", cell->high))) &&
+           cJSON_AddStringToObject(entry, "kind", kind);
+  } else if (good) {
+    good = cJSON_AddStringToObject(entry, "text", cell->text) != NULL;
+  }
+  if (good && cell->source != NULL) {
+    good = cJSON_AddStringToObject(entry, "source", cell->source) != NULL;
+  }
+  return good;
+}
+
+static int add_table(cJSON *array, const systole_table *table) {
+  cJSON *entry = cJSON_CreateObject(), *columns = NULL, *rows = NULL;
+  int good = entry != NULL && cJSON_AddItemToArray(array, entry) &&
+             cJSON_AddStringToObject(entry, "name", systole_table_name(table)) &&
+             cJSON_AddStringToObject(entry, "title", systole_table_title(table)) &&
+             cJSON_AddStringToObject(entry, "caption", systole_table_caption(table)) &&
+             (systole_table_found(table)[0] == '\0' ||
+              cJSON_AddStringToObject(entry, "finding", systole_table_found(table))) &&
+             (columns = cJSON_AddArrayToObject(entry, "columns")) != NULL &&
+             (rows = cJSON_AddArrayToObject(entry, "rows")) != NULL;
+  for (size_t c = 0; good && c < systole_table_columns(table); c++) {
+    const systole_column *head = systole_table_head(table, c);
+    cJSON *column = cJSON_CreateObject();
+    good = column != NULL && cJSON_AddItemToArray(columns, column) &&
+           cJSON_AddStringToObject(column, "key", head->key) &&
+           cJSON_AddStringToObject(column, "title", head->title) &&
+           (head->unit[0] == '\0' || cJSON_AddStringToObject(column, "unit", head->unit));
+  }
+  for (size_t r = 0; good && r < systole_table_rows(table); r++) {
+    cJSON *row = cJSON_CreateObject();
+    good = row != NULL && cJSON_AddItemToArray(rows, row);
+    for (size_t c = 0; good && c < systole_table_columns(table); c++) {
+      good = add_cell(row, systole_table_head(table, c)->key,
+                      systole_table_cell(table, r, c));
+    }
+  }
+  return good;
+}
+
+static int add_tables(cJSON *object, const systole_tables *tables) {
+  const size_t count = systole_tables_count(tables);
+  cJSON *array = count > 0 ? cJSON_AddArrayToObject(object, "tables") : NULL;
+  int good = count == 0 || array != NULL;
+  for (size_t i = 0; good && i < count; i++) {
+    good = add_table(array, systole_tables_at(tables, i));
+  }
+  return good;
+}
+
 cJSON *systole_report_json(const systole_report *report) {
   cJSON *object = cJSON_CreateObject();
   int good = object != NULL && cJSON_AddNumberToObject(object, "schema", 1) &&
@@ -67,6 +126,7 @@ cJSON *systole_report_json(const systole_report *report) {
     cJSON *entry = systole_result_json(&report->results[i]);
     good = entry != NULL && cJSON_AddItemToArray(results, entry);
   }
+  good = good && add_tables(object, report->tables);
   if (!good) {
     cJSON_Delete(object);
     object = NULL;

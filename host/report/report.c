@@ -27,6 +27,11 @@ void systole_report_date(systole_report *report) {
   }
 }
 
+const systole_table *systole_report_table(const systole_report *report,
+                                          const char *name) {
+  return systole_tables_find(report->tables, name);
+}
+
 double systole_report_array_peak(const systole_result *result) {
   const double dim = result->geometry.dim;
   return 2 * dim * dim * result->stats.clock_mhz * 1e6 / 1e9;
@@ -56,6 +61,28 @@ static int write_csv(const systole_report *report, const char *path) {
   return systole_output_commit(output);
 }
 
+/* tables/NAME.csv of each table that the workload added. */
+static int write_tables(const systole_tables *tables, systole_folder *folder) {
+  const size_t count = systole_tables_count(tables);
+  int code = count > 0 ? systole_folder_inside(folder, "tables") : 0;
+  for (size_t i = 0; i < count && code == 0; i++) {
+    const systole_table *table = systole_tables_at(tables, i);
+    systole_output *output = NULL;
+    char *path = NULL;
+    if (asprintf(&path, "%s/tables/%s.csv", systole_folder_place(folder),
+                 systole_table_name(table)) < 0) {
+      return systole_story_errno(ENOMEM, "cannot write the report");
+    }
+    code = systole_output_open(&output, path);
+    if (code == 0) {
+      systole_table_csv(systole_output_file(output), table);
+      code = systole_output_commit(output);
+    }
+    free(path);
+  }
+  return code;
+}
+
 static int write_html(const systole_report *report, const char *path, const char *figures,
                       const char *warning) {
   systole_output *output = NULL;
@@ -67,7 +94,7 @@ static int write_html(const systole_report *report, const char *path, const char
 
 /* They live in the page only. */
 static void remove_page_pictures(const char *figures) {
-  for (int i = 0; i < SystoleFigures; i++) {
+  for (int i = 0; systole_figure_at(i) != NULL; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s-light.svg", figures, systole_figure_at(i)->name);
     unlink(path);
@@ -90,7 +117,7 @@ int systole_report_write(const systole_report *report, systole_folder *folder,
     code = systole_story_errno(ENOMEM, "cannot write the report");
     goto done;
   }
-  for (int i = 0; i < SystoleFigures; i++) {
+  for (int i = 0; systole_figure_at(i) != NULL; i++) {
     const systole_figure *figure = systole_figure_at(i);
     if (!figure->present(report)) continue;
     if (systole_interrupted()) {
@@ -119,6 +146,7 @@ int systole_report_write(const systole_report *report, systole_folder *folder,
     }
   }
   remove_page_pictures(figures);
+  if (code == 0) code = write_tables(report->tables, folder);
 
 done:
   free(path);

@@ -8,6 +8,7 @@
 #include "report/folder.h"
 #include "report/machine.h"
 #include "report/result.h"
+#include "report/table.h"
 
 typedef struct systole_report_device {
   char name[64];
@@ -30,8 +31,9 @@ typedef struct systole_report {
   const systole_result
       *results; /* in the order of the workload, devices within a product */
   size_t result_count;
-  double wall_s;  /* of the whole comparison */
-  char note[192]; /* what a reader must know about this run; "": nothing */
+  double wall_s;                /* of the whole comparison */
+  char note[192];               /* what a reader must know about this run; "": nothing */
+  const systole_tables *tables; /* that the workload adds; NULL: none */
   const uint8_t *pictures;
   int picture_count, picture_side;
 } systole_report;
@@ -40,11 +42,14 @@ typedef struct systole_report {
  */
 void systole_report_date(systole_report *report);
 
-/* Writes results.json, results.csv, figures/ and report.html into the folder that is
- * being made. Figures that cannot be drawn are left out; *warning then says why (a
- * borrowed text, NULL when all is well). Returns an exit code. */
+/* Writes results.json, results.csv, tables/, figures/ and report.html into the folder
+ * that is being made. Figures that cannot be drawn are left out; *warning then says why
+ * (a borrowed text, NULL when all is well). Returns an exit code. */
 int systole_report_write(const systole_report *report, systole_folder *folder,
                          const char **warning);
+
+/* A table that the workload added, for the figures that draw it; NULL: there is none. */
+const systole_table *systole_report_table(const systole_report *report, const char *name);
 
 /* Peak of a simulated array in GOP/s: 2 operations x dim^2 x clock. */
 double systole_report_array_peak(const systole_result *result);

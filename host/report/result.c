@@ -15,10 +15,22 @@ const char *systole_kind_word(systole_kind kind) {
       return "published";
     case SYSTOLE_KIND_ASSUMED:
       return "assumed";
+    case SYSTOLE_KIND_ESTIMATE:
+      return "estimate";
     case SYSTOLE_KIND_UNKNOWN:
       break;
   }
   return NULL;
+}
+
+systole_kind systole_kind_weaker(systole_kind a, systole_kind b) {
+  static const int weakness[] = {[SYSTOLE_KIND_MEASURED] = 1,
+                                 [SYSTOLE_KIND_PUBLISHED] = 2,
+                                 [SYSTOLE_KIND_MODELLED] = 3,
+                                 [SYSTOLE_KIND_ASSUMED] = 4,
+                                 [SYSTOLE_KIND_ESTIMATE] = 5};
+  if (a == SYSTOLE_KIND_UNKNOWN || b == SYSTOLE_KIND_UNKNOWN) return SYSTOLE_KIND_UNKNOWN;
+  return weakness[a] > weakness[b] ? a : b;
 }
 
 systole_bounds systole_result_efficiency(const systole_result *result) {

@@ -34,8 +34,12 @@ typedef struct systole_result {
   systole_explanation explanation;
 } systole_result;
 
-/* "measured", "modelled", "published", "assumed"; NULL for UNKNOWN. */
+/* "measured", "modelled", "published", "assumed", "estimate"; NULL for UNKNOWN. */
 const char *systole_kind_word(systole_kind kind);
+
+/* What a figure made of two others is: the weaker of their kinds, in the order measured,
+ * published, modelled, assumed, estimate; UNKNOWN when one of them is. */
+systole_kind systole_kind_weaker(systole_kind a, systole_kind b);
 
 /* GOP/s/W at the nominal power and its bounds; kind UNKNOWN without a power figure. */
 systole_bounds systole_result_efficiency(const systole_result *result);

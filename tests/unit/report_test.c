@@ -240,6 +240,86 @@ Test(csv, has_one_line_per_run_and_as_many_fields_as_its_header) {
   free(data);
 }
 
+static systole_tables *some_tables(void) {
+  systole_tables *tables = systole_tables_new();
+  systole_table *t =
+      systole_tables_add(tables, "shares", "Shares <& odd>", "What is \"offloaded\".");
+  systole_table_column(t, "device", "device", "");
+  systole_table_column(t, "share", "offloaded", "%");
+  systole_table_column(t, "price", "price", "$");
+  systole_table_row(t);
+  systole_table_quote(t, "a, \"quoted\" <device>", "seen & read");
+  systole_table_bounds(t, SYSTOLE_KIND_MEASURED, 12.25, 12.5, 13, "median of 9 runs");
+  systole_table_number(t, SYSTOLE_KIND_PUBLISHED, 999, "its maker's list, page 3");
+  systole_table_row(t);
+  systole_table_text(t, "cpu");
+  systole_table_empty(t);
+  systole_table_finding(t, "At most %d times.", 3);
+  cr_assert_eq(systole_tables_story(tables), 0);
+  return tables;
+}
+
+Test(table, is_the_same_in_json_csv_and_on_the_page) {
+  systole_result results[2];
+  systole_report_device devices[2];
+  systole_report report = a_report(results, devices);
+  systole_tables *tables = some_tables();
+  report.tables = tables;
+  cr_assert_null(systole_report_table(&report, "other"));
+  const systole_table *t = systole_report_table(&report, "shares");
+  cr_assert_eq(systole_table_rows(t), 2);
+  cr_assert_eq(systole_table_get(t, 0, "price")->value, 999);
+  cr_assert_eq(systole_table_get(t, 1, "price")->kind, SYSTOLE_KIND_UNKNOWN);
+  cr_assert_eq(systole_table_get(t, 0, "nothing")->kind, SYSTOLE_KIND_UNKNOWN);
+
+  cJSON *object = systole_report_json(&report);
+  const cJSON *table = cJSON_GetArrayItem(cJSON_GetObjectItem(object, "tables"), 0);
+  cr_assert_str_eq(text(table, "name"), "shares");
+  cr_assert_str_eq(text(table, "finding"), "At most 3 times.");
+  cr_assert_eq(cJSON_GetArraySize(cJSON_GetObjectItem(table, "columns")), 3);
+  const cJSON *rows = cJSON_GetObjectItem(table, "rows");
+  const cJSON *share = cJSON_GetObjectItem(cJSON_GetArrayItem(rows, 0), "share");
+  cr_assert_eq(number(share, "value"), 12.5);
+  cr_assert_eq(number(share, "low"), 12.25);
+  cr_assert_str_eq(text(share, "kind"), "measured");
+  cr_assert_str_eq(text(share, "source"), "median of 9 runs");
+  cr_assert_null(cJSON_GetObjectItem(cJSON_GetArrayItem(rows, 1), "share"),
+                 "what is not known is absent");
+  cJSON_Delete(object);
+
+  char *data = NULL;
+  size_t size = 0;
+  FILE *file = open_memstream(&data, &size);
+  systole_table_csv(file, t);
+  fclose(file);
+  cr_assert_str_eq(data,
+                   "device,share,share_low,share_high,share_kind,share_source,price,"
+                   "price_low,price_high,price_kind,price_source,row\n"
+                   "\"a, \"\"quoted\"\" <device>\",12.5,12.25,13,measured,median of 9 "
+                   "runs,999,999,999,published,\"its maker's list, page 3\",1\n"
+                   "cpu,,,,,,,,,,,2\n");
+  free(data);
+
+  file = open_memstream(&data, &size);
+  systole_report_html(file, &report, "/nonexistent", NULL);
+  fclose(file);
+  cr_assert_not_null(strstr(data, "Shares &lt;&amp; odd&gt;"));
+  cr_assert_not_null(strstr(data, "a, &quot;quoted&quot; &lt;device&gt;"));
+  cr_assert_not_null(strstr(data, "published: its maker's list, page 3"));
+  cr_assert_null(strstr(data, "<device>"));
+  free(data);
+  systole_tables_free(tables);
+}
+
+Test(kind, of_a_figure_made_of_two_is_the_weaker_one) {
+  cr_assert_eq(systole_kind_weaker(SYSTOLE_KIND_MEASURED, SYSTOLE_KIND_PUBLISHED),
+               SYSTOLE_KIND_PUBLISHED);
+  cr_assert_eq(systole_kind_weaker(SYSTOLE_KIND_ESTIMATE, SYSTOLE_KIND_MODELLED),
+               SYSTOLE_KIND_ESTIMATE);
+  cr_assert_eq(systole_kind_weaker(SYSTOLE_KIND_ASSUMED, SYSTOLE_KIND_UNKNOWN),
+               SYSTOLE_KIND_UNKNOWN);
+}
+
 Test(html, escapes_what_comes_from_outside_and_needs_nothing_else) {
   systole_result results[2];
   systole_report_device devices[2];

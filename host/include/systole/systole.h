@@ -132,7 +132,8 @@ typedef enum systole_kind {
   SYSTOLE_KIND_MEASURED,
   SYSTOLE_KIND_MODELLED,
   SYSTOLE_KIND_PUBLISHED,
-  SYSTOLE_KIND_ASSUMED
+  SYSTOLE_KIND_ASSUMED,
+  SYSTOLE_KIND_ESTIMATE /* ours, without a published source */
 } systole_kind;
 
 /* Every cycle of a run is in exactly one of these; they sum to cycles. See hw/README.md.
