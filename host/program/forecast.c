@@ -174,6 +174,21 @@ static const systole_instruction *accept(forecaster *f, int unit, int64_t now) {
   return taken_one;
 }
 
+/* ---- memory that answers for itself
+ * --------------------------------------------------------- */
+
+/* The cycle in which a burst is answered: by the law `latency` after burst `cycle`, else
+ * by the bus; kNever while the answer is missing. */
+static int64_t answer_of(forecaster *f, int unit, int64_t cycle, int64_t latency,
+                         int64_t offset, int64_t bytes) {
+  if (f->open == NULL) return cycle + latency;
+  const systole_forecast_bus *bus = f->open->bus;
+  const systole_forecast_burst burst = {unit, f->open->now, cycle, offset, bytes};
+  const int64_t at = bus->send(bus->user, &burst);
+  if (at == SYSTOLE_FORECAST_ABANDON) f->open->abandoned = 1;
+  return at < 0 ? kNever : at;
+}
+
 /* ---- fetch and dispatch
  * ---------------------------------------------------------------- */
 
@@ -186,20 +201,64 @@ static int64_t next_fetch(const forecaster *f) {
   return max64(f->ask_at, f->popped_at[(needed - 1) % kRing] + 1 + kRequestBurst);
 }
 
+/* `piece` instructions from number `first_one` on can come from cycle `from` on. */
+static void program_comes(forecaster *f, uint32_t first_one, uint32_t piece,
+                          int64_t from) {
+  int64_t beats = SYSTOLE_INSTRUCTION_BYTES / f->axi, last;
+  int64_t first = transfer(&f->gmem1_read, from, piece * beats, 1, &last);
+  for (uint32_t i = 0; i < piece; i++) {
+    int64_t beat = beat_at(first, last, piece * beats, (i + 1) * beats - 1);
+    f->here_at[(first_one + i) % kRing] = beat + kReadSlice + kFetchToHead;
+  }
+}
+
+/* A burst of weights can come from cycle `from` on. */
+static void weights_come(forecaster *f, const gmem1_burst *burst, int64_t from) {
+  weight_piece *p = &f->pieces[burst->piece % kRing];
+  int64_t last, beats = burst->beats, before = burst->before;
+  int64_t first = kReadSlice + transfer(&f->gmem1_read, from, beats, p->hold, &last);
+  last += kReadSlice;
+  f->burst_end[burst->number % kRing] = last;
+  /* Tiles whose last row is in this burst. */
+  while (p->rows > 0) {
+    int64_t end = (f->tiles_here + 1) * f->dim - p->row; /* rows of the piece till then */
+    if (end > p->rows) break;
+    int64_t beat = systole_ceil_div(end * p->all_beats, p->rows) - 1;
+    if (beat >= before + beats) break;
+    f->tile_here[f->tiles_here++ % kTileRing] =
+        beat_at(first, last, beats, beat - before) + kTileHere + (p->hold - 1);
+  }
+  if (!burst->last) return;
+  p->end = last;
+  if (p->last) give(f, SYSTOLE_UNIT_WEIGHT, p->give, last + kWeightsDone);
+}
+
+/* A burst of gmem1 is answered, or (kNever) will be, when those before it are. */
+static void gmem1_answered(forecaster *f, const gmem1_burst *burst, int64_t from) {
+  if (from >= kNever) {
+    f->open->gmem1[f->open->gmem1_sent++ % kRing] = *burst;
+  } else if (burst->fetch) {
+    program_comes(f, burst->first, burst->count, from);
+  } else {
+    weights_come(f, burst, from);
+  }
+}
+
 /* An event of the fetch is its burst at the arbiter. */
 static void do_fetch(forecaster *f, int64_t now) {
   f->fetch_was_last = 1;
-  int64_t beats = SYSTOLE_INSTRUCTION_BYTES / f->axi;
   uint32_t piece = f->count - f->asked < kFetchPiece ? f->count - f->asked : kFetchPiece;
-  int64_t address = max64(now + kArbiter, f->gmem1_read.address_free), last;
+  uint32_t first = f->asked;
+  int64_t address = max64(now + kArbiter, f->gmem1_read.address_free);
   f->gmem1_read.address_free = address + 1;
-  int64_t first =
-      transfer(&f->gmem1_read, address + f->gmem1_read.latency, piece * beats, 1, &last);
-  for (uint32_t i = 0; i < piece; i++) {
-    int64_t beat = beat_at(first, last, piece * beats, (i + 1) * beats - 1);
-    f->here_at[f->asked++ % kRing] = beat + kReadSlice + kFetchToHead;
-  }
+  f->asked += piece;
   f->ask_at = now + 1;
+  for (uint32_t i = 0; i < piece; i++) f->here_at[(first + i) % kRing] = kNever;
+  int64_t from = answer_of(f, SYSTOLE_UNIT_FETCH, address, f->gmem1_read.latency,
+                           (int64_t)first * SYSTOLE_INSTRUCTION_BYTES,
+                           (int64_t)piece * SYSTOLE_INSTRUCTION_BYTES);
+  const gmem1_burst burst = {.fetch = 1, .first = first, .count = piece};
+  gmem1_answered(f, &burst, from);
 }
 
 /* An instruction leaves the fetch queue, or the dispatcher. */
@@ -319,31 +378,24 @@ static int64_t next_burst(const forecaster *f) {
 static void do_burst(forecaster *f, int64_t now) {
   f->fetch_was_last = 0;
   weight_piece *p = &f->pieces[f->cut_pieces % kRing];
-  int64_t burst_beats = f->axi > 16 ? 4096 / f->axi : 256, last;
+  int64_t burst_beats = f->axi > 16 ? 4096 / f->axi : 256;
   int64_t beats = min64(p->beats, burst_beats - p->from / f->axi % burst_beats);
-  int64_t before = p->all_beats - p->beats; /* beats of the piece that came earlier */
   int64_t address = max64(now + kArbiter, f->gmem1_read.address_free);
   f->gmem1_read.address_free = address + 1;
-  int64_t first = kReadSlice + transfer(&f->gmem1_read, address + f->gmem1_read.latency,
-                                        beats, p->hold, &last);
-  last += kReadSlice;
-  f->burst_end[f->bursts++ % kRing] = last;
+  const gmem1_burst burst = {.piece = f->cut_pieces,
+                             .beats = beats,
+                             .before = p->all_beats - p->beats,
+                             .number = f->bursts,
+                             .last = beats == p->beats};
+  int64_t offset = p->from;
+  f->burst_end[f->bursts++ % kRing] = kNever;
   p->from += beats * f->axi;
   p->beats -= beats;
   f->cut_at = now + 1;
-  /* Tiles whose last row is in this burst. */
-  while (p->rows > 0) {
-    int64_t end = (f->tiles_here + 1) * f->dim - p->row; /* rows of the piece till then */
-    if (end > p->rows) break;
-    int64_t beat = systole_ceil_div(end * p->all_beats, p->rows) - 1;
-    if (beat >= before + beats) break;
-    f->tile_here[f->tiles_here++ % kTileRing] =
-        beat_at(first, last, beats, beat - before) + kTileHere + (p->hold - 1);
-  }
-  if (p->beats > 0) return;
-  p->end = last;
-  f->cut_pieces++;
-  if (p->last) give(f, SYSTOLE_UNIT_WEIGHT, p->give, last + kWeightsDone);
+  f->cut_pieces += (unsigned)burst.last;
+  int64_t from = answer_of(f, SYSTOLE_UNIT_WEIGHT, address, f->gmem1_read.latency, offset,
+                           beats * f->axi);
+  gmem1_answered(f, &burst, from);
 }
 
 /* A tile leaves the FIFO for the shadow registers. */
@@ -474,13 +526,24 @@ static void do_ask(forecaster *f, copier *c, int unit, channel *port, int64_t no
     int64_t burst_bytes = min64(4096, 256 * f->axi);
     int64_t bytes = min64(c->request_bytes, burst_bytes - c->request_from % burst_bytes);
     int64_t address = max64(now, port->address_free);
+    unsigned burst = c->issued++ % kRing;
+    int64_t offset = c->request_from;
     port->address_free = address + 1;
-    c->address_at[c->issued % kRing] = address;
-    c->beats[c->issued % kRing] = systole_ceil_div(bytes, f->axi);
-    c->issued++;
+    c->address_at[burst] = address;
+    c->beats[burst] = systole_ceil_div(bytes, f->axi);
     c->request_from += bytes;
     c->request_bytes -= bytes;
     c->request_at = address + 1;
+    if (f->open == NULL) return;
+    if (unit == SYSTOLE_UNIT_STORE) { /* sent when its last beat is */
+      f->open->store_from[burst] = offset;
+      f->open->store_bytes[burst] = bytes;
+    } else {
+      /* As if the address had gone out that much later. */
+      int64_t from = answer_of(f, unit, address, 0, offset, bytes);
+      c->address_at[burst] = from - port->latency;
+      if (from >= kNever) f->open->loads[f->open->loads_sent++ % kRing] = burst;
+    }
     return;
   }
   if (!c->asking) {
@@ -631,6 +694,27 @@ static int64_t store_ready(const forecaster *f) {
   return at;
 }
 
+/* When a burst whose last beat goes out in cycle `last` is answered. */
+static int64_t write_answer(forecaster *f, unsigned burst, int64_t last) {
+  unanswered *open = f->open;
+  if (open == NULL) return last + f->gmem0_write.latency;
+  int64_t at = answer_of(f, SYSTOLE_UNIT_STORE, last, 0, open->store_from[burst],
+                         open->store_bytes[burst]);
+  if (at >= kNever) open->writes[open->writes_sent++ % kRing] = burst;
+  return at;
+}
+
+/* A STORE has sent all its bursts, and is done with the last response. */
+static void stored(forecaster *f, store_end end) {
+  const int64_t response = f->response_at[end.burst];
+  f->answers[end.job % kRing] = response + kStoreDone;
+  if (response >= kNever) {
+    f->open->stores[f->open->stores_sent++ % kRing] = end;
+  } else {
+    give(f, SYSTOLE_UNIT_STORE, end.give, response + kStoreDone);
+  }
+}
+
 /* Sends `rows` rows of the store's job that are taken from `from` on. Returns the cycle
  * in which the next row could be taken. */
 static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_taken) {
@@ -649,7 +733,7 @@ static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_tak
     left -= now_beats;
     c->beats[burst] -= now_beats;
     if (c->beats[burst] == 0) {
-      f->response_at[burst] = last + f->gmem0_write.latency;
+      f->response_at[burst] = write_answer(f, burst, last);
       c->moved++;
     }
     if (left > 0 && c->moved == c->issued) break; /* the rest waits for its address */
@@ -661,9 +745,7 @@ static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_tak
   c->ready = *last_taken + pace;
   unsigned gives = job->give;
   if (advance(c, job, rows)) {
-    int64_t done = last + f->gmem0_write.latency + kStoreDone;
-    f->answers[c->finished % kRing] = done;
-    give(f, SYSTOLE_UNIT_STORE, gives, done);
+    stored(f, (store_end){(c->moved - 1) % kRing, c->finished, gives});
     finish(c, *last_taken);
   }
   return c->ready;
@@ -850,6 +932,43 @@ static void do_event(forecaster *f, int process, int64_t now) {
   }
 }
 
+/* An answer that was missing. */
+static void take_answer(forecaster *f, const systole_forecast_answer *answer) {
+  unanswered *o = f->open;
+  if (answer->unit == SYSTOLE_UNIT_LOAD) {
+    assert(o->loads_taken != o->loads_sent);
+    f->load.address_at[o->loads[o->loads_taken++ % kRing]] =
+        answer->cycle - f->gmem0_read.latency;
+  } else if (answer->unit == SYSTOLE_UNIT_STORE) {
+    assert(o->writes_taken != o->writes_sent);
+    unsigned burst = o->writes[o->writes_taken++ % kRing];
+    f->response_at[burst] = answer->cycle;
+    if (o->stores_taken != o->stores_sent &&
+        o->stores[o->stores_taken % kRing].burst == burst) {
+      stored(f, o->stores[o->stores_taken++ % kRing]);
+    }
+  } else {
+    assert(o->gmem1_taken != o->gmem1_sent);
+    gmem1_answered(f, &o->gmem1[o->gmem1_taken++ % kRing], answer->cycle);
+  }
+}
+
+/* The next event is in cycle `now`; while answers are missing, one may come before, and
+ * then another event may be the next: returns 1. */
+static int is_answered(forecaster *f, int64_t now) {
+  unanswered *o = f->open;
+  systole_forecast_answer answer;
+  if (o == NULL || (o->gmem1_taken == o->gmem1_sent && o->loads_taken == o->loads_sent &&
+                    o->writes_taken == o->writes_sent)) {
+    return 0;
+  }
+  int came = o->bus->pass(o->bus->user, now < kNever ? now : INT64_MAX, &answer);
+  if (came == SYSTOLE_FORECAST_ABANDON) o->abandoned = 1;
+  if (came != 1) return 0;
+  take_answer(f, &answer);
+  return 1;
+}
+
 static int all_done(const forecaster *f) {
   if (!f->ended || f->working || f->activating || f->asking_weights ||
       f->cut_pieces != f->asked_pieces) {
@@ -877,10 +996,10 @@ static void conclude(systole_forecast *out, forecaster *f) {
   out->instructions = f->count - 1;
 }
 
-systole_status systole_forecast_make(systole_forecast *out,
-                                     const systole_instruction *instructions,
-                                     uint32_t count, const systole_geometry *geometry,
-                                     const systole_memory_timing *memory) {
+static systole_status forecast(systole_forecast *out,
+                               const systole_instruction *instructions, uint32_t count,
+                               const systole_geometry *geometry,
+                               const systole_memory_timing *memory, unanswered *open) {
   memset(out, 0, sizeof *out);
   void *state;
   systole_status status =
@@ -897,6 +1016,7 @@ systole_status systole_forecast_make(systole_forecast *out,
   f->gmem0_write = f->gmem1_read = f->gmem0_read;
   f->ask_at = kFetchStart + kRequestBurst;
   f->first_row = -1;
+  f->open = open;
   int64_t before = -1, stands = 0;
   for (;;) {
     int64_t now = kNever;
@@ -908,6 +1028,11 @@ systole_status systole_forecast_make(systole_forecast *out,
         process = p;
       }
     }
+    if (f->open != NULL) {
+      if (!f->open->abandoned && is_answered(f, now)) continue;
+      if (f->open->abandoned) break;
+      if (now < kNever) f->open->now = max64(f->open->now, now);
+    }
     if (process == kProcesses) break;
     stands = now == before ? stands + 1 : 0;
     if (stands > kMostAtOnce) break;
@@ -915,12 +1040,38 @@ systole_status systole_forecast_make(systole_forecast *out,
     port_forget(&f->port_b, now);
     do_event(f, process, now);
   }
-  if (all_done(f)) {
+  if (open != NULL && open->abandoned) {
+    out->cycles = (uint64_t)open->now;
+    status = systole_fail(SYSTOLE_ERR_DEVICE, "the run was abandoned");
+  } else if (all_done(f)) {
     conclude(out, f);
   } else {
     status = systole_fail(SYSTOLE_ERR_ARGUMENT,
                           "the stream of %u instructions does not run to its end", count);
   }
   systole_release(state);
+  return status;
+}
+
+systole_status systole_forecast_make(systole_forecast *out,
+                                     const systole_instruction *instructions,
+                                     uint32_t count, const systole_geometry *geometry,
+                                     const systole_memory_timing *memory) {
+  return forecast(out, instructions, count, geometry, memory, NULL);
+}
+
+systole_status systole_forecast_on_bus(systole_forecast *out,
+                                       const systole_instruction *instructions,
+                                       uint32_t count, const systole_geometry *geometry,
+                                       const systole_memory_timing *memory,
+                                       const systole_forecast_bus *bus) {
+  void *open;
+  memset(out, 0, sizeof *out);
+  systole_status status =
+      systole_allocate_zeroed(&open, 1, sizeof(unanswered), "a forecast");
+  if (status != SYSTOLE_OK) return status;
+  ((unanswered *)open)->bus = bus;
+  status = forecast(out, instructions, count, geometry, memory, open);
+  systole_release(open);
   return status;
 }

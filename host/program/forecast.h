@@ -30,4 +30,53 @@ systole_status systole_forecast_make(systole_forecast *out,
                                      uint32_t count, const systole_geometry *geometry,
                                      const systole_memory_timing *memory);
 
+/* ---- memory that answers for itself --------------------------------------------------
+ */
+
+/* A burst of a device's AXI ports. Fetch and weights read on gmem1, LOAD reads and STORE
+ * writes on gmem0; what goes the same way on the same port is answered in order,
+ * and not at once while one before it is unanswered. */
+typedef struct systole_forecast_burst {
+  int unit;       /* SYSTOLE_UNIT_FETCH, _WEIGHT, _LOAD, _STORE */
+  int64_t now;    /* cycle that the device is in; never goes back */
+  int64_t cycle;  /* of a read's address or of a write's last beat: now, later, or up to 4
+                     cycles before, when a unit learns late that it could have gone on */
+  int64_t offset; /* bytes from the unit's base pointer: program, weights, activations */
+  int64_t bytes;
+} systole_forecast_burst;
+
+typedef struct systole_forecast_answer {
+  int unit;      /* whose oldest unanswered burst it is */
+  int64_t cycle; /* of a read's first beat at the port, or of a write's response */
+} systole_forecast_answer;
+
+enum {
+  SYSTOLE_FORECAST_LATER = -1,  /* the answer comes through `pass` */
+  SYSTOLE_FORECAST_ABANDON = -2 /* the forecast ends here */
+};
+
+/* Takes the place of the timing law's latency: memory that others use as well, in a
+ * larger simulation whose time passes inside these functions. */
+typedef struct systole_forecast_bus {
+  void *user; /* of the functions */
+
+  /* Sends `burst`, in the order of `now`. Returns the answer's cycle, or one of the two
+   * above. Time may pass until burst->now. */
+  int64_t (*send)(void *user, const systole_forecast_burst *burst);
+
+  /* Called while answers are missing. Lets time pass until `cycle` (INT64_MAX: as long as
+   * it takes), or until there is an answer. Returns 1 with *answer, 0 at `cycle`, or
+   * SYSTOLE_FORECAST_ABANDON. */
+  int (*pass)(void *user, int64_t cycle, systole_forecast_answer *answer);
+} systole_forecast_bus;
+
+/* As systole_forecast_make, event by event, with bursts that `bus` answers; of `memory`
+ * only the rates hold, within a burst. Where every answer is that of the law, so is the
+ * result. SYSTOLE_ERR_DEVICE: abandoned; out->cycles says when. */
+systole_status systole_forecast_on_bus(systole_forecast *out,
+                                       const systole_instruction *instructions,
+                                       uint32_t count, const systole_geometry *geometry,
+                                       const systole_memory_timing *memory,
+                                       const systole_forecast_bus *bus);
+
 #endif

@@ -101,6 +101,33 @@ typedef struct weight_piece { /* a request of the weight unit */
   unsigned give;
 } weight_piece;
 
+typedef struct gmem1_burst { /* a read of the fetch or of the weight unit */
+  int fetch;
+  uint32_t first, count;  /* fetch: instructions */
+  unsigned piece, number; /* weights: whose burst, and the how manieth of all */
+  int64_t beats, before;  /* of the burst; of the piece before it */
+  int last;               /* of the piece */
+} gmem1_burst;
+
+typedef struct store_end { /* a STORE that has sent all its bursts */
+  unsigned burst, job;     /* the last one; its number */
+  unsigned give;
+} store_end;
+
+/* Bursts whose answers are awaited, in order, where memory answers for itself
+ * (systole_forecast_on_bus). Nothing is skipped then. */
+typedef struct unanswered {
+  const systole_forecast_bus *bus;
+  int abandoned;
+  int64_t now;
+  gmem1_burst gmem1[kRing];
+  unsigned loads[kRing], writes[kRing]; /* numbers of bursts */
+  unsigned gmem1_sent, gmem1_taken, loads_sent, loads_taken, writes_sent, writes_taken;
+  store_end stores[kRing];
+  unsigned stores_sent, stores_taken;
+  int64_t store_from[kRing], store_bytes[kRing]; /* of STORE's bursts, by number */
+} unanswered;
+
 typedef struct forecaster {
   const systole_instruction *instructions;
   uint32_t count;
@@ -155,6 +182,8 @@ typedef struct forecaster {
   port_b port_b;
   int64_t answers[kRing], response_at[kRing];
   unsigned answered;
+
+  unanswered *open; /* NULL: the law's latency answers every burst at once */
 } forecaster;
 
 #endif
