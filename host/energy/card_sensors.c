@@ -1,6 +1,5 @@
 #include "card_sensors.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -41,32 +40,6 @@ static int first_entry(name *out, const char *folder, const char *start) {
 static int join(char out[SYSTOLE_PATH_BYTES], const char *folder, const char *file) {
   const int length = snprintf(out, SYSTOLE_PATH_BYTES, "%s/%s", folder, file);
   return length > 0 && length < SYSTOLE_PATH_BYTES;
-}
-
-/* A whole number, maybe negative. */
-static int read_number(const char *path, double *out) {
-  char line[64];
-  int sign = 1;
-  uint64_t value = 0;
-  const char *digits = line;
-  if (!systole_read_line(path, line, sizeof line)) return 0;
-  if (line[0] == '-') {
-    sign = -1;
-    digits++;
-  }
-  if (!isdigit((unsigned char)digits[0]) || strlen(digits) > 18) {
-    errno = EINVAL;
-    return 0;
-  }
-  for (; isdigit((unsigned char)*digits); digits++) {
-    value = 10 * value + (uint64_t)(*digits - '0');
-  }
-  if (*digits != '\0') {
-    errno = EINVAL;
-    return 0;
-  }
-  *out = sign * (double)value;
-  return 1;
 }
 
 static int is_readable(const char *path, int *denied) {
@@ -164,18 +137,6 @@ static int look_at(systole_card_sensors *out, const char *root, const char *bdf,
          (look_at_xmc(out, device, denied) || look_at_hwmon(out, device, denied));
 }
 
-/* "3b:00.1" and "0000:3b:00.1" name the same function. */
-static int normalise(char out[32], const char *bdf) {
-  unsigned domain = 0, bus, slot, function;
-  char rest;
-  if (sscanf(bdf, "%4x:%2x:%2x.%1x%c", &domain, &bus, &slot, &function, &rest) != 4) {
-    domain = 0;
-    if (sscanf(bdf, "%2x:%2x.%1x%c", &bus, &slot, &function, &rest) != 3) return 0;
-  }
-  (void)snprintf(out, 32, "%04x:%02x:%02x.%x", domain, bus, slot, function);
-  return 1;
-}
-
 static int find_only(systole_card_sensors *out, const char *root, int *denied, char *why,
                      size_t why_bytes) {
   char pci[SYSTOLE_PATH_BYTES];
@@ -207,13 +168,13 @@ static int find_only(systole_card_sensors *out, const char *root, int *denied, c
 
 int systole_card_sensors_find(systole_card_sensors *out, const char *root,
                               const char *bdf, char *why, size_t why_bytes) {
-  char whole[32];
+  char whole[16];
   int denied = 0, found;
   memset(out, 0, sizeof *out);
   why[0] = '\0';
   if (bdf == NULL || bdf[0] == '\0') {
     found = find_only(out, root, &denied, why, why_bytes);
-  } else if (!normalise(whole, bdf)) {
+  } else if (!systole_pci_address(whole, bdf)) {
     (void)snprintf(why, why_bytes, "card: '%s' is no PCIe address such as 0000:3b:00.1",
                    bdf);
     return 0;
@@ -247,20 +208,22 @@ void systole_card_sensors_read(const systole_card_sensors *sensors,
   double value = 0, sum = 0;
   memset(out, 0, sizeof *out);
   if (sensors->power[0] != '\0') {
-    out->has_power = read_number(sensors->power, &value);
+    out->has_power = systole_read_number(sensors->power, &value);
     sum = value * 1e-6;
   } else {
     out->has_power = sensors->rail_count > 0;
     for (int i = 0; i < sensors->rail_count && out->has_power; i++) {
       double mv = 0, ma = 0;
-      out->has_power = read_number(sensors->rails[i][0], &mv) &&
-                       read_number(sensors->rails[i][1], &ma) && mv <= 1e3 * kMostVolts;
+      out->has_power = systole_read_number(sensors->rails[i][0], &mv) &&
+                       systole_read_number(sensors->rails[i][1], &ma) &&
+                       mv <= 1e3 * kMostVolts;
       sum += mv * ma * 1e-6;
     }
   }
   if (!(sum > 0 && sum < kMostWatts)) out->has_power = 0;
   out->power_w = out->has_power ? sum : 0;
-  if (sensors->temperature[0] != '\0' && read_number(sensors->temperature, &value)) {
+  if (sensors->temperature[0] != '\0' &&
+      systole_read_number(sensors->temperature, &value)) {
     value *= sensors->temperature_scale;
     out->has_temperature = value > -50 && value < kMostDegrees;
     out->temperature_c = out->has_temperature ? value : 0;

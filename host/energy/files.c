@@ -44,3 +44,33 @@ int systole_read_u64(const char *path, uint64_t *out) {
   *out = value;
   return 1;
 }
+
+int systole_read_number(const char *path, double *out) {
+  char line[64];
+  *out = 0;
+  if (!systole_read_line(path, line, sizeof line)) return 0;
+  const char *digits = line + (line[0] == '-');
+  size_t count = 0;
+  double value = 0;
+  for (; digits[count] >= '0' && digits[count] <= '9'; count++) {
+    value = 10 * value + (digits[count] - '0');
+  }
+  if (count == 0 || count > 18 || digits[count] != '\0') {
+    errno = EINVAL;
+    return 0;
+  }
+  *out = line[0] == '-' ? -value : value;
+  return 1;
+}
+
+int systole_pci_address(char out[16], const char *text) {
+  unsigned domain = 0, bus, slot, function;
+  char rest;
+  if (sscanf(text, "%8x:%2x:%2x.%1x%c", &domain, &bus, &slot, &function, &rest) != 4) {
+    domain = 0;
+    if (sscanf(text, "%2x:%2x.%1x%c", &bus, &slot, &function, &rest) != 3) return 0;
+  }
+  if (domain > 0xffff) return 0;
+  (void)snprintf(out, 16, "%04x:%02x:%02x.%x", domain, bus, slot, function);
+  return 1;
+}

@@ -1,30 +1,33 @@
 /* The sampler row of a card: the whole card over the span, sampled beside the work. It
  * opens only where a card is named (energy.h): what a CPU used is another question. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "card_power.h"
+#include "card_sensors.h"
 #include "sampler.h"
 
 struct systole_sampler {
   systole_card_power *power;
   int begun;
+  double period_s;
 };
 
 static void open_card(systole_sampler **out, const char *root,
-                      const systole_energy_meter_options *options, char *why,
-                      size_t why_bytes) {
+                      const systole_energy_meter_options *options,
+                      systole_sampler_reason *reason) {
   *out = NULL;
-  why[0] = '\0';
-  if (options->card == NULL) return;
+  const char *address = options->card != NULL ? options->card : options->address;
   systole_sampler *sampler = calloc(1, sizeof *sampler);
-  if (sampler == NULL || systole_card_power_open(&sampler->power, root, options->card,
+  if (sampler == NULL || systole_card_power_open(&sampler->power, root, address,
                                                  options->card_period_ms) != SYSTOLE_OK) {
-    (void)snprintf(why, why_bytes, "%s",
-                   sampler == NULL ? "card: no memory is left" : systole_last_error());
+    systole_sampler_say(
+        reason, 0, "", "%s",
+        sampler == NULL ? "card: no memory is left" : systole_last_error());
     free(sampler);
     return;
   }
+  sampler->period_s = 1e-3 * (options->card_period_ms > 0 ? options->card_period_ms
+                                                          : SYSTOLE_CARD_PERIOD_MS);
   *out = sampler;
 }
 
@@ -51,13 +54,17 @@ static const char *source(const systole_sampler *sampler) {
   return systole_card_power_source(sampler->power);
 }
 
+static double step_s(const systole_sampler *sampler) { return sampler->period_s; }
+
 const systole_sampler_ops systole_sampler_card = {
     .version = SYSTOLE_SAMPLER_VERSION,
     .name = "card",
+    .of = 1u << SYSTOLE_ENERGY_OF_CARD,
     .open = open_card,
     .close = close_card,
     .begin = begin,
     .poll = NULL,
     .end = end,
     .source = source,
+    .step_s = step_s,
 };

@@ -62,12 +62,11 @@ static int matches(const cpu_row *row, const char *vendor, const char *family,
 }
 
 static void open_model(systole_sampler **out, const char *root,
-                       const systole_energy_meter_options *options, char *why,
-                       size_t why_bytes) {
-  why[0] = '\0';
+                       const systole_energy_meter_options *options,
+                       systole_sampler_reason *reason) {
   *out = calloc(1, sizeof **out);
   if (*out == NULL) {
-    (void)snprintf(why, why_bytes, "model: no memory is left");
+    systole_sampler_say(reason, 0, "", "model: no memory is left");
     return;
   }
   char vendor[FieldBytes] = "";
@@ -110,13 +109,20 @@ static void end(systole_sampler *sampler, const systole_sampler_span *span,
 
 static const char *source(const systole_sampler *sampler) { return sampler->source; }
 
+static double step_s(const systole_sampler *sampler) {
+  (void)sampler;
+  return 0;
+}
+
 const systole_sampler_ops systole_sampler_model = {
     .version = SYSTOLE_SAMPLER_VERSION,
     .name = "model",
+    .of = 1u << SYSTOLE_ENERGY_OF_CPU,
     .open = open_model,
     .close = close_model,
     .begin = begin,
     .poll = NULL,
     .end = end,
     .source = source,
+    .step_s = step_s,
 };

@@ -50,53 +50,54 @@ static void read_all(systole_sampler *sampler) {
 }
 
 static void begin(systole_sampler *sampler) {
-  read_all(sampler);
   sampler->broken = 0;
+  read_all(sampler);
   sampler->joules = 0;
 }
 
 /* Reads <pmu>/<name> into text; 0 and a sentence if it cannot be read. */
-static int read_text(const char *pmu, const char *name, char text[TextBytes], char *why,
-                     size_t why_bytes) {
+static int read_text(const char *pmu, const char *name, char text[TextBytes],
+                     systole_sampler_reason *reason) {
   char path[SYSTOLE_PATH_BYTES];
   const int length = snprintf(path, sizeof path, "%s/%s", pmu, name);
   if (length > 0 && length < (int)sizeof path &&
       systole_read_line(path, text, TextBytes)) {
     return 1;
   }
-  (void)snprintf(why, why_bytes, "perf: %s/%s cannot be read (%s)", pmu, name,
-                 strerror(errno));
+  systole_sampler_say(reason, 0, "", "perf: %s/%s cannot be read (%s)", pmu, name,
+                      strerror(errno));
   return 0;
 }
 
 /* Opens `event` on one CPU of every package; 0 and a sentence on failure. */
 static int open_event(systole_sampler *sampler, const char *pmu, const char *event,
-                      char *why, size_t why_bytes) {
+                      systole_sampler_reason *reason) {
   char text[TextBytes];
   char name[TextBytes];
   struct perf_event_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.size = sizeof attr;
 
-  if (!read_text(pmu, "type", text, why, why_bytes)) return 0;
+  if (!read_text(pmu, "type", text, reason)) return 0;
   attr.type = (uint32_t)strtoul(text, NULL, 10);
   (void)snprintf(name, sizeof name, "events/%s", event);
-  if (!read_text(pmu, name, text, why, why_bytes)) return 0;
+  if (!read_text(pmu, name, text, reason)) return 0;
   if (strncmp(text, "event=", 6) != 0) {
-    (void)snprintf(why, why_bytes, "perf: %s/%s says '%s', which is not understood", pmu,
-                   name, text);
+    systole_sampler_say(reason, 1, "", "perf: %s/%s says '%s', which is not understood",
+                        pmu, name, text);
     return 0;
   }
   attr.config = strtoull(text + 6, NULL, 0);
   (void)snprintf(name, sizeof name, "events/%s.scale", event);
-  if (!read_text(pmu, name, text, why, why_bytes)) return 0;
+  if (!read_text(pmu, name, text, reason)) return 0;
   const double scale = strtod(text, NULL);
   if (!(scale > 0)) {
-    (void)snprintf(why, why_bytes, "perf: %s/%s is '%s', not a scale", pmu, name, text);
+    systole_sampler_say(reason, 1, "", "perf: %s/%s is '%s', not a scale", pmu, name,
+                        text);
     return 0;
   }
   /* "0,24" or "0": one CPU per package. */
-  if (!read_text(pmu, "cpumask", text, why, why_bytes)) return 0;
+  if (!read_text(pmu, "cpumask", text, reason)) return 0;
   char *place = text;
   while (*place != '\0' && sampler->count < MaxCounters) {
     char *after = place;
@@ -104,10 +105,9 @@ static int open_event(systole_sampler *sampler, const char *pmu, const char *eve
     if (after == place) break;
     const long fd = syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, 0UL);
     if (fd < 0) {
-      (void)snprintf(why, why_bytes,
-                     "perf: the event power/%s/ cannot be opened (%s); "
-                     "allow it with: sudo sysctl kernel.perf_event_paranoid=0",
-                     event, strerror(errno));
+      systole_sampler_say(reason, 1, "sudo sysctl kernel.perf_event_paranoid=0",
+                          "perf: the event power/%s/ cannot be opened (%s)", event,
+                          strerror(errno));
       return 0;
     }
     sampler->counters[sampler->count++] = (counter){(int)fd, scale, 0};
@@ -130,29 +130,30 @@ static int moves(systole_sampler *sampler, int still_ms) {
 }
 
 static void open_perf(systole_sampler **out, const char *root,
-                      const systole_energy_meter_options *options, char *why,
-                      size_t why_bytes) {
+                      const systole_energy_meter_options *options,
+                      systole_sampler_reason *reason) {
   *out = NULL;
-  why[0] = '\0';
   char pmu[SYSTOLE_PATH_BYTES];
-  char ignored[256];
+  systole_sampler_reason ignored;
   systole_sampler *sampler = calloc(1, sizeof *sampler);
   if (sampler == NULL ||
       !systole_path(pmu, root, "/sys/bus/event_source/devices/power")) {
-    (void)snprintf(why, why_bytes, "perf: no memory is left, or its path is too long");
+    systole_sampler_say(reason, 0, "",
+                        "perf: no memory is left, or its path is too long");
     goto done;
   }
-  if (!open_event(sampler, pmu, "energy-pkg", why, why_bytes)) goto done;
+  if (!open_event(sampler, pmu, "energy-pkg", reason)) goto done;
   if (sampler->count == 0) {
-    (void)snprintf(why, why_bytes, "perf: %s/cpumask names no CPU", pmu);
+    systole_sampler_say(reason, 1, "", "perf: %s/cpumask names no CPU", pmu);
     goto done;
   }
   const int packages = sampler->count;
-  (void)open_event(sampler, pmu, "energy-ram", ignored, sizeof ignored);
+  (void)open_event(sampler, pmu, "energy-ram", &ignored);
   (void)snprintf(sampler->source, sizeof sampler->source, "perf: energy-pkg%s",
                  sampler->count > packages ? " energy-ram" : "");
   if (!moves(sampler, options->still_ms)) {
-    (void)snprintf(why, why_bytes, "perf: the counter power/energy-pkg/ stands still");
+    systole_sampler_say(reason, 1, "",
+                        "perf: the counter power/energy-pkg/ stands still");
     goto done;
   }
   *out = sampler;
@@ -164,18 +165,26 @@ done:
 static void end(systole_sampler *sampler, const systole_sampler_span *span,
                 systole_bounds *energy_j) {
   read_all(sampler);
-  *energy_j = systole_sampler_measured(sampler->broken ? 0 : sampler->joules, span);
+  *energy_j = systole_sampler_measured(sampler->broken ? 0 : sampler->joules, span,
+                                       SYSTOLE_SAMPLER_STEP_S);
 }
 
 static const char *source(const systole_sampler *sampler) { return sampler->source; }
 
+static double step_s(const systole_sampler *sampler) {
+  (void)sampler;
+  return SYSTOLE_SAMPLER_STEP_S;
+}
+
 const systole_sampler_ops systole_sampler_perf = {
     .version = SYSTOLE_SAMPLER_VERSION,
     .name = "perf",
+    .of = 1u << SYSTOLE_ENERGY_OF_CPU,
     .open = open_perf,
     .close = close_perf,
     .begin = begin,
     .poll = NULL,
     .end = end,
     .source = source,
+    .step_s = step_s,
 };

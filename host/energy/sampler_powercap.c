@@ -45,7 +45,7 @@ static int zone_path(char out[SYSTOLE_PATH_BYTES], const char *base, const char 
 }
 
 static void add_zone(systole_sampler *sampler, const char *base, const char *folder,
-                     char *why, size_t why_bytes) {
+                     systole_sampler_reason *reason) {
   char path[SYSTOLE_PATH_BYTES];
   zone *z = &sampler->zones[sampler->count];
   memset(z, 0, sizeof *z);
@@ -62,11 +62,9 @@ static void add_zone(systole_sampler *sampler, const char *base, const char *fol
     sampler->count++;
     return;
   }
-  (void)snprintf(
-      why, why_bytes,
-      "powercap: %s cannot be read (%s); "
-      "allow it with: sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj",
-      z->path, strerror(errno));
+  systole_sampler_say(reason, 1,
+                      "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj",
+                      "powercap: %s cannot be read (%s)", z->path, strerror(errno));
 }
 
 static int by_path(const void *x, const void *y) {
@@ -95,9 +93,10 @@ static void read_all(systole_sampler *sampler) {
 static void close_powercap(systole_sampler *sampler) { free(sampler); }
 
 static void begin(systole_sampler *sampler) {
+  /* What was before does not matter: a counter may have begun anew since. */
+  for (int i = 0; i < sampler->count; i++) sampler->zones[i].last_uj = 0;
   sampler->broken = 0;
   read_all(sampler);
-  sampler->broken = 0;
   sampler->sum_uj = 0;
 }
 
@@ -114,31 +113,30 @@ static int moves(systole_sampler *sampler, int still_ms) {
 }
 
 static void open_powercap(systole_sampler **out, const char *root,
-                          const systole_energy_meter_options *options, char *why,
-                          size_t why_bytes) {
+                          const systole_energy_meter_options *options,
+                          systole_sampler_reason *reason) {
   *out = NULL;
-  why[0] = '\0';
   systole_sampler *sampler = NULL;
   DIR *folder = NULL;
   char base[SYSTOLE_PATH_BYTES];
   if (!systole_path(base, root, "/sys/class/powercap")) {
-    (void)snprintf(why, why_bytes, "powercap: the path of its folder is too long");
+    systole_sampler_say(reason, 0, "", "powercap: the path of its folder is too long");
     goto done;
   }
   folder = opendir(base);
   if (folder == NULL) {
-    (void)snprintf(why, why_bytes, "powercap: %s is not there (%s)", base,
-                   strerror(errno));
+    systole_sampler_say(reason, 0, "", "powercap: %s is not there (%s)", base,
+                        strerror(errno));
     goto done;
   }
   sampler = calloc(1, sizeof *sampler);
   if (sampler == NULL) {
-    (void)snprintf(why, why_bytes, "powercap: no memory is left");
+    systole_sampler_say(reason, 0, "", "powercap: no memory is left");
     goto done;
   }
   for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
     if (entry->d_name[0] != '.' && sampler->count < MaxZones) {
-      add_zone(sampler, base, entry->d_name, why, why_bytes);
+      add_zone(sampler, base, entry->d_name, reason);
     }
   }
   /* The order of a folder's entries is the file system's. */
@@ -153,16 +151,17 @@ static void open_powercap(systole_sampler **out, const char *root,
     }
   }
   if (packages == 0) {
-    if (why[0] == '\0') {
-      (void)snprintf(why, why_bytes, "powercap: %s has no package of this CPU", base);
+    if (reason->why[0] == '\0') {
+      systole_sampler_say(reason, 0, "", "powercap: %s has no package of this CPU", base);
     }
     goto done;
   }
+  /* One package of two would be a figure of something else. */
+  if (reason->why[0] != '\0') goto done;
   if (!moves(sampler, options->still_ms)) {
-    (void)snprintf(why, why_bytes, "powercap: the counters in %s stand still", base);
+    systole_sampler_say(reason, 1, "", "powercap: the counters in %s stand still", base);
     goto done;
   }
-  why[0] = '\0';
   *out = sampler;
   sampler = NULL;
 done:
@@ -174,18 +173,25 @@ static void end(systole_sampler *sampler, const systole_sampler_span *span,
                 systole_bounds *energy_j) {
   read_all(sampler);
   const double joules = sampler->broken ? 0 : sampler->sum_uj * 1e-6;
-  *energy_j = systole_sampler_measured(joules, span);
+  *energy_j = systole_sampler_measured(joules, span, SYSTOLE_SAMPLER_STEP_S);
 }
 
 static const char *source(const systole_sampler *sampler) { return sampler->source; }
 
+static double step_s(const systole_sampler *sampler) {
+  (void)sampler;
+  return SYSTOLE_SAMPLER_STEP_S;
+}
+
 const systole_sampler_ops systole_sampler_powercap = {
     .version = SYSTOLE_SAMPLER_VERSION,
     .name = "powercap",
+    .of = 1u << SYSTOLE_ENERGY_OF_CPU,
     .open = open_powercap,
     .close = close_powercap,
     .begin = begin,
     .poll = read_all,
     .end = end,
     .source = source,
+    .step_s = step_s,
 };

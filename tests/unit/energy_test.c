@@ -468,11 +468,13 @@ Test(meter, opens_on_this_machine) {
 Test(meter, bounds_of_a_reading_narrow_with_time) {
   const systole_sampler_span shorter = {0.05, 0}, longer = {5.0, 0},
                              too_short = {0.01, 0};
-  const systole_bounds a = systole_sampler_measured(10, &shorter);
-  const systole_bounds b = systole_sampler_measured(10, &longer);
+  const systole_bounds a = systole_sampler_measured(10, &shorter, SYSTOLE_SAMPLER_STEP_S);
+  const systole_bounds b = systole_sampler_measured(10, &longer, SYSTOLE_SAMPLER_STEP_S);
   cr_expect_gt(a.high - a.low, b.high - b.low);
-  cr_expect_eq(systole_sampler_measured(10, &too_short).kind, SYSTOLE_KIND_UNKNOWN);
-  cr_expect_eq(systole_sampler_measured(0, &longer).kind, SYSTOLE_KIND_UNKNOWN);
+  cr_expect_eq(systole_sampler_measured(10, &too_short, SYSTOLE_SAMPLER_STEP_S).kind,
+               SYSTOLE_KIND_UNKNOWN);
+  cr_expect_eq(systole_sampler_measured(0, &longer, SYSTOLE_SAMPLER_STEP_S).kind,
+               SYSTOLE_KIND_UNKNOWN);
 }
 
 /* ---- the accelerator's activity model
