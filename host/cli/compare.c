@@ -238,11 +238,7 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
     code = systole_measure_once(&this_run->samples, station, &item->job, c);
     all->overall.done += (uint64_t)(item->job.m * item->job.n * item->job.k);
   } else {
-    code = systole_story_of(
-        systole_weights_prepare(&this_run->weights, station->device, item->job.n,
-                                item->job.k, item->job.b,
-                                item->job.n > 0 ? item->job.n : 1, item->job.epilogue),
-        "%s cannot take B", all->fleet->devices[device_index].name);
+    code = systole_station_prepare(&this_run->weights, station, &item->job);
     if (code == 0) code = systole_warm_up(this_run->weights, &item->job, c);
   }
   systole_device_set_progress(station->device, NULL, NULL);
@@ -256,6 +252,16 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   result->k = item->job.k;
   result->has_seed = all->workload->has_seed;
   result->seed = all->workload->seed;
+  if (station->format != SYSTOLE_FORMAT_S8) {
+    systole_float_mismatch wrong;
+    code = systole_verify_f32(result, &wrong, station->format, &item->job, c);
+    if (code != 0) return code;
+    if (wrong.count > 0 && !all->wrong) {
+      all->wrong = 1;
+      systole_wrong_float_story(result, &wrong);
+    }
+    return systole_interrupted() ? systole_interrupted_story() : 0;
+  }
   check_result(result, &mismatch, item, c);
   if (mismatch.count > 0 && !all->wrong) {
     all->wrong = 1;
@@ -542,6 +548,10 @@ int systole_main_compare(int argc, char **argv) {
   if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
   systole_bar_start(&all.overall.bar, "reference on the CPU");
   if ((code = systole_workload_solve(&workload, reference)) != 0) goto done;
+  for (size_t d = 0; d < devices->count; d++) {
+    if (devices->stations[d].format == SYSTOLE_FORMAT_S8) continue;
+    if ((code = systole_workload_floats(&workload)) != 0) goto done;
+  }
 
   runs = workload.count * devices->count;
   all.results = calloc(runs + 1, sizeof *all.results);

@@ -123,6 +123,8 @@ int systole_fleet_open(systole_fleet *out, const char *names,
         if ((strcmp(list[i].kind, "cpu") == 0) != cpus) continue;
         const int dim = simulated_dim(&list[i]);
         if (sizes > 2 && dim != 0 && dim != chosen[0] && dim != chosen[1]) continue;
+        /* Another format is another question; whoever asks it names it. */
+        if (systole_device_name_format(list[i].name) != SYSTOLE_FORMAT_S8) continue;
         /* Its speed would be taken for a GPU's. */
         if (strcmp(list[i].kind, "functional") == 0) continue;
         if (list[i].usable && !is_variant(list, count, list[i].name)) {

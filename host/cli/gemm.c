@@ -39,9 +39,11 @@ static const struct argp_option options[] = {
     {NULL, 'm', "ROWS", 0, "Rows of A and C", 2},
     {NULL, 'n', "COLUMNS", 0, "Columns of B and C", 2},
     {NULL, 'k', "DEPTH", 0, "Columns of A and rows of B", 2},
-    {"a", KeyA, "A.npy", 0, "Left operand, int8 or uint8; without it, random", 3},
+    {"a", KeyA, "A.npy", 0,
+     "Left operand, int8 or uint8 (float32 for devices of floats); without it, random",
+     3},
     {"b", KeyB, "B.npy", 0, "Right operand, likewise", 3},
-    {"out", KeyOut, "C.npy", 0, "Writes the product (int32)", 3},
+    {"out", KeyOut, "C.npy", 0, "Writes the product (int32; float32 of floats)", 3},
     {"int8", KeyInt8, NULL, 0,
      "Results as int8: sums are divided by a power of two that suits random operands of "
      "this K, rounded half to even, clamped",
@@ -144,10 +146,7 @@ static int run(systole_samples *samples, const systole_station *station,
     return systole_measure_once(samples, station, job, c);
   }
   systole_weights *weights = NULL;
-  int code = systole_story_of(
-      systole_weights_prepare(&weights, station->device, job->n, job->k, job->b,
-                              job->n > 0 ? job->n : 1, job->epilogue),
-      "%s cannot take B", systole_device_name(station->device));
+  int code = systole_station_prepare(&weights, station, job);
   if (code == 0 && systole_station_varies(station))
     code = systole_warm_up(weights, job, c);
   if (code == 0) code = systole_measure_prepared(samples, weights, job, c, repeat, 1.0);
@@ -185,6 +184,7 @@ int systole_main_gemm(int argc, char **argv) {
   systole_samples samples = {0};
   systole_result result = {.workload = "gemm"};
   systole_mismatch mismatch = {0};
+  systole_float_mismatch float_mismatch = {0};
   systole_power_report power = {0};
   systole_bar bar;
   char title[96];
@@ -193,6 +193,14 @@ int systole_main_gemm(int argc, char **argv) {
   cJSON *object = NULL;
 
   /* Everything that can be refused is refused before the long work begins. */
+  const int floats = systole_device_name_format(arguments.device) != SYSTOLE_FORMAT_S8;
+  arguments.operands.floats = floats;
+  if (floats && arguments.int8) {
+    code = systole_story(SYSTOLE_EXIT_USAGE,
+                         "--int8 asks for int8 results, and %s multiplies floats",
+                         arguments.device);
+    goto done;
+  }
   if ((code = systole_operands_get(&operands, &arguments.operands)) != 0) goto done;
   if (arguments.int8 && (operands.a_moved || operands.b_moved)) {
     code = systole_story(
@@ -218,8 +226,14 @@ int systole_main_gemm(int argc, char **argv) {
     goto done;
   }
 
-  const systole_job job = {operands.m, operands.n, operands.k,
-                           operands.a, operands.b, arguments.int8 ? &epilogue : NULL};
+  const systole_job job = {.m = operands.m,
+                           .n = operands.n,
+                           .k = operands.k,
+                           .a = operands.a,
+                           .b = operands.b,
+                           .epilogue = arguments.int8 ? &epilogue : NULL,
+                           .a_f32 = operands.a_f32,
+                           .b_f32 = operands.b_f32};
   snprintf(title, sizeof title, "%s", arguments.device);
   systole_bar_start(&bar, title);
   systole_device_set_progress(station.device, systole_bar_update, &bar);
@@ -232,7 +246,8 @@ int systole_main_gemm(int argc, char **argv) {
   result.has_seed = operands.random;
   result.seed = arguments.operands.seed;
   if (!arguments.no_check) {
-    code = systole_verify(&result, &mismatch, arguments.device, &job, c);
+    code = floats ? systole_verify_f32(&result, &float_mismatch, station.format, &job, c)
+                  : systole_verify(&result, &mismatch, arguments.device, &job, c);
     if (code != 0) goto done;
   }
   if (systole_interrupted()) {
@@ -242,7 +257,9 @@ int systole_main_gemm(int argc, char **argv) {
   if (output != NULL && result.mismatches == 0) {
     if (!arguments.int8 && (code = systole_operands_correct(c, &operands)) != 0)
       goto done;
-    const systole_matrix matrix = {arguments.int8 ? SYSTOLE_TYPE_S8 : SYSTOLE_TYPE_S32,
+    const systole_matrix matrix = {floats           ? SYSTOLE_TYPE_F32
+                                   : arguments.int8 ? SYSTOLE_TYPE_S8
+                                                    : SYSTOLE_TYPE_S32,
                                    operands.m, operands.n, c};
     systole_npy_write(systole_output_file(output), &matrix);
     code = systole_output_commit(output);
@@ -270,8 +287,10 @@ int systole_main_gemm(int argc, char **argv) {
     if (arguments.out != NULL && result.mismatches == 0)
       printf("\n  wrote %s\n", arguments.out);
   }
-  if (code == 0 && result.mismatches > 0)
-    code = systole_wrong_story(&result, &mismatch, &job);
+  if (code == 0 && result.mismatches > 0) {
+    code = floats ? systole_wrong_float_story(&result, &float_mismatch)
+                  : systole_wrong_story(&result, &mismatch, &job);
+  }
 
 done:
   cJSON_Delete(object);

@@ -41,6 +41,7 @@ int systole_station_open(systole_station *out, const char *name,
   int code = systole_open(&out->device, name, options);
   if (code != 0) return code;
   out->record_path = options->record_path;
+  out->format = systole_device_format(out->device);
   code = systole_story_of(systole_device_geometry(out->device, &out->geometry),
                           "device '%s' does not tell its geometry", name);
   if (code != 0) {
@@ -98,13 +99,29 @@ static int failed(systole_status status, const char *device, const systole_job *
                           (long long)job->m, (long long)job->n, (long long)job->k);
 }
 
+int systole_station_prepare(systole_weights **out, const systole_station *station,
+                            const systole_job *job) {
+  const int64_t ldb = job->n > 0 ? job->n : 1;
+  const systole_status status =
+      station->format == SYSTOLE_FORMAT_S8
+          ? systole_weights_prepare(out, station->device, job->n, job->k, job->b, ldb,
+                                    job->epilogue)
+          : systole_weights_prepare_f32(out, station->device, job->n, job->k, job->b_f32,
+                                        ldb, NULL);
+  return systole_story_of(status, "%s cannot take B",
+                          systole_device_name(station->device));
+}
+
 int systole_measure_once(systole_samples *samples, const systole_station *station,
                          const systole_job *job, void *c) {
   systole_stats stats;
   systole_status status;
   memset(&stats, 0, sizeof stats);
   const int64_t lda = job->k > 0 ? job->k : 1, ldb = job->n > 0 ? job->n : 1;
-  if (job->epilogue == NULL) {
+  if (station->format != SYSTOLE_FORMAT_S8) {
+    status = systole_gemm_f32(station->device, job->m, job->n, job->k, job->a_f32, lda,
+                              job->b_f32, ldb, c, ldb, &stats);
+  } else if (job->epilogue == NULL) {
     status = systole_gemm_s8(station->device, job->m, job->n, job->k, job->a, lda, job->b,
                              ldb, c, ldb, &stats);
   } else {
@@ -138,7 +155,9 @@ int systole_measure_prepared(systole_samples *samples, const systole_weights *we
     systole_stats stats;
     memset(&stats, 0, sizeof stats);
     const systole_status status =
-        systole_gemm_s8_prepared(weights, job->m, job->a, lda, c, ldc, &stats);
+        systole_weights_format(weights) == SYSTOLE_FORMAT_S8
+            ? systole_gemm_s8_prepared(weights, job->m, job->a, lda, c, ldc, &stats)
+            : systole_gemm_f32_prepared(weights, job->m, job->a_f32, lda, c, ldc, &stats);
     if (status != SYSTOLE_OK) return failed(status, "the device", job);
     const int code = systole_samples_add(samples, &stats);
     if (code != 0) return code;
@@ -170,7 +189,8 @@ void systole_summarise(systole_result *result, const systole_station *station,
   result->n = job->n;
   result->k = job->k;
   result->geometry = station->geometry;
-  result->int8_results = systole_job_is_s8(job);
+  result->format = station->format;
+  result->int8_results = station->format == SYSTOLE_FORMAT_S8 && systole_job_is_s8(job);
   result->threads = station->threads;
   result->peak_gops = station->peak_gops;
   result->peak_kind =

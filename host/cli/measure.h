@@ -11,6 +11,9 @@ typedef struct systole_job {
   int64_t m, n, k;
   const int8_t *a, *b;              /* row-major without gaps */
   const systole_epilogue *epilogue; /* NULL: raw int32 */
+  /* The operands of devices of float formats, likewise; NULL when there are none. Such
+   * devices know no epilogue: their results are the sums. */
+  const float *a_f32, *b_f32;
 } systole_job;
 
 /* 1: the results are int8. */
@@ -28,6 +31,7 @@ void systole_samples_free(systole_samples *samples);
 /* A device that is open, and what stays the same over its runs. */
 typedef struct systole_station {
   systole_device *device;
+  systole_format format; /* which operands of a job it takes, and what comes out */
   systole_geometry geometry;
   int threads;      /* 0: does not apply */
   double peak_gops; /* 0: not known */
@@ -51,8 +55,13 @@ int systole_station_finish(systole_station *station, int code, int quiet);
  * all. */
 int systole_station_varies(const systole_station *station);
 
+/* The weights of the job in the device's form: int8 with the epilogue, or float32.
+ * Returns an exit code. */
+int systole_station_prepare(systole_weights **out, const systole_station *station,
+                            const systole_job *job);
+
 /* Once, everything included that a person waits for: packing of weights, run, unpacking.
- * Adds one sample. c holds int32_t or int8_t as the job says. */
+ * Adds one sample. c holds int32_t or int8_t as the job says, or float. */
 int systole_measure_once(systole_samples *samples, const systole_station *station,
                          const systole_job *job, void *c);
 

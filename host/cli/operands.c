@@ -16,11 +16,50 @@ void systole_draw_s8(int8_t *out, uint64_t count, uint64_t seed, uint64_t stream
   systole_random_int8(&random, out, count);
 }
 
-/* Reads one file and brings it to int8. */
-static int load(systole_matrix *matrix, int *moved, const char *path, const char *name) {
+void systole_draw_f32(float *out, uint64_t count, uint64_t seed, uint64_t stream) {
+  systole_random random = systole_stream(seed, stream);
+  for (uint64_t i = 0; i < count; i++) {
+    const int64_t bits = (int64_t)(systole_random_next(&random) >> 39);
+    out[i] = (float)(bits - (1 << 24)) * 0x1p-24F;
+  }
+}
+
+/* Numbers of any type as float32, in a matrix of their own. */
+static int to_floats(systole_matrix *matrix) {
+  const size_t count = (size_t)matrix->rows * (size_t)matrix->cols;
+  if (matrix->type == SYSTOLE_TYPE_F32) return 0;
+  float *out = malloc(count * sizeof *out + 1);
+  if (out == NULL) return systole_story_errno(ENOMEM, "cannot hold the operands");
+  for (size_t i = 0; i < count; i++) {
+    switch (matrix->type) {
+      case SYSTOLE_TYPE_U8:
+        out[i] = (float)((const uint8_t *)matrix->data)[i];
+        break;
+      case SYSTOLE_TYPE_S32:
+        out[i] = (float)((const int32_t *)matrix->data)[i];
+        break;
+      default:
+        out[i] = (float)((const int8_t *)matrix->data)[i];
+        break;
+    }
+  }
+  free(matrix->data);
+  matrix->data = out;
+  matrix->type = SYSTOLE_TYPE_F32;
+  return 0;
+}
+
+/* Reads one file and brings it to int8, or to float32. */
+static int load(systole_matrix *matrix, int *moved, const char *path, const char *name,
+                int floats) {
   const int code = systole_npy_read(matrix, path);
   *moved = 0;
   if (code != 0) return code;
+  if (floats) {
+    const int failed = to_floats(matrix);
+    if (failed != 0) systole_matrix_free(matrix);
+    return failed;
+  }
   if (matrix->type == SYSTOLE_TYPE_U8) {
     uint8_t *bytes = matrix->data;
     const size_t count = (size_t)matrix->rows * (size_t)matrix->cols;
@@ -51,10 +90,10 @@ static int agree(int64_t *size, int64_t found, const char *option, const char *p
   return 0;
 }
 
-static int check_sizes(const systole_operands *out) {
+static int check_sizes(const systole_operands *out, int element) {
   uint64_t a, b, c, total;
-  int code = systole_bytes_of(&a, out->m, out->k, 1, "A");
-  if (code == 0) code = systole_bytes_of(&b, out->k, out->n, 1, "B");
+  int code = systole_bytes_of(&a, out->m, out->k, (size_t)element, "A");
+  if (code == 0) code = systole_bytes_of(&b, out->k, out->n, (size_t)element, "B");
   if (code == 0) code = systole_bytes_of(&c, out->m, out->n, 4, "C");
   if (code != 0) return code;
   uint64_t mn;
@@ -84,13 +123,13 @@ int systole_operands_get(systole_operands *out, const systole_operands_request *
   out->n = request->n;
   out->k = request->k;
   if (request->a_path != NULL) {
-    code = load(&a, &out->a_moved, request->a_path, "--a");
+    code = load(&a, &out->a_moved, request->a_path, "--a", request->floats);
     if (code == 0) code = agree(&out->m, a.rows, "-m", request->a_path, "rows");
     if (code == 0) code = agree(&out->k, a.cols, "-k", request->a_path, "columns");
     if (code != 0) goto done;
   }
   if (request->b_path != NULL) {
-    code = load(&b, &out->b_moved, request->b_path, "--b");
+    code = load(&b, &out->b_moved, request->b_path, "--b", request->floats);
     if (code != 0) goto done;
     if (request->a_path != NULL && a.cols != b.rows) {
       code =
@@ -115,18 +154,33 @@ int systole_operands_get(systole_operands *out, const systole_operands_request *
                                       : "-k is");
     goto done;
   }
-  if ((code = check_sizes(out)) != 0) goto done;
+  if ((code = check_sizes(out, request->floats ? 4 : 1)) != 0) goto done;
 
   const uint64_t a_count = (uint64_t)out->m * (uint64_t)out->k;
   const uint64_t b_count = (uint64_t)out->k * (uint64_t)out->n;
-  out->a = a.data != NULL ? a.data : malloc(a_count + 1);
-  out->b = b.data != NULL ? b.data : malloc(b_count + 1);
-  if (out->a == NULL || out->b == NULL) {
+  const uint64_t element = request->floats ? sizeof(float) : 1;
+  void *own_a = a.data != NULL ? a.data : malloc(a_count * element + 1);
+  void *own_b = b.data != NULL ? b.data : malloc(b_count * element + 1);
+  if (request->floats) {
+    out->a_f32 = own_a;
+    out->b_f32 = own_b;
+  } else {
+    out->a = own_a;
+    out->b = own_b;
+  }
+  if (own_a == NULL || own_b == NULL) {
+    if (own_a == a.data) a.data = NULL; /* the operands free it */
+    if (own_b == b.data) b.data = NULL;
     code = systole_story_errno(ENOMEM, "cannot hold the operands");
     goto done;
   }
-  if (a.data == NULL) systole_draw_s8(out->a, a_count, request->seed, SYSTOLE_STREAM_A);
-  if (b.data == NULL) systole_draw_s8(out->b, b_count, request->seed, SYSTOLE_STREAM_B);
+  if (request->floats) {
+    if (a.data == NULL) systole_draw_f32(own_a, a_count, request->seed, SYSTOLE_STREAM_A);
+    if (b.data == NULL) systole_draw_f32(own_b, b_count, request->seed, SYSTOLE_STREAM_B);
+  } else {
+    if (a.data == NULL) systole_draw_s8(own_a, a_count, request->seed, SYSTOLE_STREAM_A);
+    if (b.data == NULL) systole_draw_s8(own_b, b_count, request->seed, SYSTOLE_STREAM_B);
+  }
   out->random = a.data == NULL || b.data == NULL;
   a.data = NULL;
   b.data = NULL;
@@ -165,6 +219,8 @@ int systole_operands_correct(int32_t *c, const systole_operands *o) {
 void systole_operands_free(systole_operands *operands) {
   free(operands->a);
   free(operands->b);
-  operands->a = NULL;
-  operands->b = NULL;
+  free(operands->a_f32);
+  free(operands->b_f32);
+  operands->a = operands->b = NULL;
+  operands->a_f32 = operands->b_f32 = NULL;
 }

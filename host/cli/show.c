@@ -33,6 +33,11 @@ static void show_heading(const systole_result *result) {
   if (result->has_seed) printf(", seed %" PRIu64, result->seed);
   if (!result->checked) {
     printf("   not checked\n\n");
+  } else if (result->format != SYSTOLE_FORMAT_S8) {
+    printf("   %s%s%s (largest error %.2g |a| |b|, bound %.2g, checked by %s)\n\n",
+           result->mismatches == 0 ? systole_text_good() : systole_text_bad(),
+           result->mismatches == 0 ? "good" : "WRONG", systole_text_plain(),
+           result->largest_error, result->error_bound, result->checked_by);
   } else if (result->mismatches == 0) {
     printf("   %sexact%s (checked against %s)\n\n", systole_text_good(),
            systole_text_plain(), result->checked_by);
@@ -46,7 +51,7 @@ static void show_heading(const systole_result *result) {
 static void show_power(const systole_result *result) {
   const systole_bounds *power = &result->stats.power_w, *energy = &result->stats.energy_j;
   const systole_bounds efficiency = systole_result_efficiency(result);
-  char a[SystoleText], b[SystoleText], c[SystoleText], figure[SystoleText + 8];
+  char a[SystoleText], b[SystoleText], c[SystoleText], figure[SystoleText + 16];
   if (power->kind != SYSTOLE_KIND_UNKNOWN) {
     snprintf(figure, sizeof figure, "%s W", systole_text_figure(a, power->nominal));
     row("power", figure);
@@ -54,8 +59,8 @@ static void show_power(const systole_result *result) {
            systole_text_figure(c, power->high), systole_kind_word(power->kind));
   }
   if (efficiency.kind != SYSTOLE_KIND_UNKNOWN) {
-    snprintf(figure, sizeof figure, "%s GOP/s/W",
-             systole_text_figure(a, efficiency.nominal));
+    snprintf(figure, sizeof figure, "%s %s/W", systole_text_figure(a, efficiency.nominal),
+             systole_result_unit(result));
     row("efficiency", figure);
     printf("between %s and %s", systole_text_figure(b, efficiency.low),
            systole_text_figure(c, efficiency.high));
@@ -80,10 +85,11 @@ static void show_ledger(const systole_stats *stats) {
 
 void systole_show_result(const systole_result *result) {
   const systole_stats *stats = &result->stats;
-  char a[SystoleText], b[SystoleText], figure[SystoleText + 8];
+  char a[SystoleText], b[SystoleText], figure[SystoleText + 16];
   show_heading(result);
   if (stats->seconds > 0) {
-    snprintf(figure, sizeof figure, "%s GOP/s", systole_text_figure(a, stats->gops));
+    snprintf(figure, sizeof figure, "%s %s", systole_text_figure(a, stats->gops),
+             systole_result_unit(result));
     row("throughput", figure);
     if (stats->has_cycles) {
       const char *kind = systole_kind_word(stats->clock_kind);
@@ -109,8 +115,8 @@ void systole_show_result(const systole_result *result) {
   if (percent >= 0) {
     snprintf(figure, sizeof figure, "%.1f %%", percent);
     row("of the peak", figure);
-    printf("%s GOP/s, %s with %s\n", systole_text_figure(a, result->peak_gops),
-           systole_kind_word(result->peak_kind),
+    printf("%s %s, %s with %s\n", systole_text_figure(a, result->peak_gops),
+           systole_result_unit(result), systole_kind_word(result->peak_kind),
            result->peak_instruction != NULL && result->peak_instruction[0] != '\0'
                ? result->peak_instruction
                : "a register-only loop");

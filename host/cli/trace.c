@@ -206,8 +206,11 @@ int systole_main_trace(int argc, char **argv) {
     code = systole_story_errno(ENOMEM, "cannot hold the result");
     goto done;
   }
-  const systole_job job = {operands.m, operands.n, operands.k,
-                           operands.a, operands.b, NULL};
+  const systole_job job = {.m = operands.m,
+                           .n = operands.n,
+                           .k = operands.k,
+                           .a = operands.a,
+                           .b = operands.b};
   systole_bar_start(&bar, arguments.device);
   systole_device_set_progress(station.device, systole_bar_update, &bar);
   code = systole_measure_once(&samples, &station, &job, c);

@@ -103,6 +103,35 @@ int systole_verify(systole_result *result, systole_mismatch *mismatch, const cha
                                 : systole_verify_raw(result, mismatch, device, job, c);
 }
 
+int systole_verify_f32(systole_result *result, systole_float_mismatch *mismatch,
+                       systole_format format, const systole_job *job, const float *c) {
+  const systole_status status = systole_check_float(mismatch, format, c, job->a_f32,
+                                                    job->b_f32, job->m, job->n, job->k);
+  if (status == SYSTOLE_ERR_INTERRUPTED) return systole_interrupted_story();
+  if (status != SYSTOLE_OK) return systole_story_errno(ENOMEM, "cannot check the result");
+  result->checked = 1;
+  result->checked_by = mismatch->method;
+  result->mismatches = mismatch->count;
+  result->largest_error = mismatch->largest_error;
+  result->error_bound = mismatch->bound;
+  return 0;
+}
+
+int systole_wrong_float_story(const systole_result *result,
+                              const systole_float_mismatch *mismatch) {
+  char seed[48] = "operands from files";
+  if (result->has_seed) snprintf(seed, sizeof seed, "seed %" PRIu64, result->seed);
+  return systole_story(
+      SYSTOLE_EXIT_WRONG,
+      "wrong result on %s, M %" PRId64 ", N %" PRId64 ", K %" PRId64 ", %s: %" PRIu64
+      " of %" PRIu64
+      " elements are further than %.3g |a| |b| from the sum in double; the "
+      "first is C[%" PRId64 "][%" PRId64 "] = %.9g, expected %.9g",
+      result->device, result->m, result->n, result->k, seed, mismatch->count,
+      (uint64_t)result->m * (uint64_t)result->n, mismatch->bound, mismatch->i,
+      mismatch->j, (double)mismatch->got, mismatch->expected);
+}
+
 int systole_wrong_story(const systole_result *result, const systole_mismatch *mismatch,
                         const systole_job *job) {
   char seed[48] = "operands from files";

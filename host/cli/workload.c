@@ -24,7 +24,7 @@ static const char default_sizes[] =
 enum { MaxItems = 1000 };
 
 int systole_item_reserve(systole_item *item, int64_t m, int64_t n, int64_t k) {
-  item->job = (systole_job){m, n, k, NULL, NULL, NULL};
+  item->job = (systole_job){.m = m, .n = n, .k = k};
   item->a = malloc((size_t)m * (size_t)k + 1);
   item->b = malloc((size_t)k * (size_t)n + 1);
   item->job.a = item->a;
@@ -85,7 +85,8 @@ static int add_item(systole_workload *out, const systole_operands_request *reque
   systole_item *item = &out->items[out->count++];
   item->a = operands.a;
   item->b = operands.b;
-  item->job = (systole_job){operands.m, operands.n, operands.k, item->a, item->b, NULL};
+  item->job = (systole_job){
+      .m = operands.m, .n = operands.n, .k = operands.k, .a = item->a, .b = item->b};
   snprintf(item->label, sizeof item->label, "%" PRId64 " x %" PRId64 " x %" PRId64,
            operands.m, operands.n, operands.k);
   return 0;
@@ -222,11 +223,34 @@ int systole_workload_solve(systole_workload *workload, systole_device *cpu) {
   return code;
 }
 
+static float *floats_of(const int8_t *from, int64_t rows, int64_t columns) {
+  const size_t count = (size_t)rows * (size_t)columns;
+  float *out = malloc(count * sizeof *out + 1);
+  for (size_t i = 0; i < count && out != NULL; i++) out[i] = (float)from[i];
+  return out;
+}
+
+int systole_workload_floats(systole_workload *workload) {
+  for (size_t i = 0; i < workload->count; i++) {
+    systole_item *item = &workload->items[i];
+    systole_job *job = &item->job;
+    if (item->task != NULL || item->a_f32 != NULL) continue;
+    job->a_f32 = item->a_f32 = floats_of(job->a, job->m, job->k);
+    job->b_f32 = item->b_f32 = floats_of(job->b, job->k, job->n);
+    if (item->a_f32 == NULL || item->b_f32 == NULL) {
+      return systole_story_errno(ENOMEM, "cannot hold the operands as floats");
+    }
+  }
+  return 0;
+}
+
 void systole_workload_free(systole_workload *workload) {
   for (size_t i = 0; i < workload->count; i++) {
     systole_item *item = &workload->items[i];
     free(item->a);
     free(item->b);
+    free(item->a_f32);
+    free(item->b_f32);
     free(item->bias);
     free(item->multiplier);
     free(item->shift);

@@ -14,6 +14,7 @@ typedef struct systole_item {
   systole_conv_task
       *task; /* a convolution, and what job says is its size alone; or NULL */
   int8_t *a, *b;
+  float *a_f32, *b_f32; /* NULL until systole_workload_floats */
   int32_t *bias, *multiplier;
   uint8_t *shift;
   systole_epilogue epilogue;
@@ -49,6 +50,10 @@ int systole_workload_open(systole_workload *out, const systole_workload_request 
 /* Computes what every product must give, with `cpu` for speed and checked by other code.
  * For a network this also makes the inputs of the later layers. Returns an exit code. */
 int systole_workload_solve(systole_workload *workload, systole_device *cpu);
+
+/* Gives every product the same integers as float32, for devices of float formats; all of
+ * the formats hold them exactly. After systole_workload_solve. Returns an exit code. */
+int systole_workload_floats(systole_workload *workload);
 
 /* Convolutions leave their residuals out, for devices that add none. Returns how many had
  * one. */

@@ -60,12 +60,31 @@ typedef struct systole_engine_ops {
   /* A convolution, batch >= 1, arguments checked; fills *stats as gemm does. */
   systole_status (*conv2d)(systole_engine *engine, const systole_conv_call *call,
                            systole_stats *stats);
+
+  /* 1: what stands behind the colon of a name chooses a kernel, and kernels have one
+   * format; 0: it chooses a device. */
+  int kernel_names;
+
+  /* Rows of float formats have the next three and neither prepare, gemm nor conv2d; rows
+   * without `format` compute in int8. */
+  systole_format (*format)(const systole_engine *engine);
+
+  /* As prepare and gemm, for float32 operands, which are rounded to the format here.
+   * What the rounding of A costs is host_share, not seconds: a network's activations
+   * are in the format already. bias is copied; NULL: none. */
+  systole_status (*prepare_f32)(systole_engine_weights **out, systole_engine *engine,
+                                int64_t n, int64_t k, const float *b, int64_t ldb,
+                                const float *bias);
+  systole_status (*gemm_f32)(const systole_engine_weights *weights, int64_t m,
+                             const float *a, int64_t lda, float *c, int64_t ldc,
+                             systole_stats *stats);
 } systole_engine_ops;
 
 const systole_engine_ops *const *systole_engine_rows(size_t *count);
 
 extern const systole_engine_ops systole_engine_accelerator;
 extern const systole_engine_ops systole_engine_cpu;
+extern const systole_engine_ops systole_engine_cpu_float;
 extern const systole_engine_ops systole_engine_opencl;
 
 #endif

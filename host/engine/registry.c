@@ -3,6 +3,7 @@
 static const systole_engine_ops *const rows[] = {
 #ifdef SYSTOLE_HAVE_CPU
     &systole_engine_cpu,
+    &systole_engine_cpu_float,
 #endif
     &systole_engine_opencl,
     /* Last: it claims every name with a card's scheme before a colon. */

@@ -33,6 +33,10 @@ systole_kind systole_kind_weaker(systole_kind a, systole_kind b) {
   return weakness[a] > weakness[b] ? a : b;
 }
 
+const char *systole_result_unit(const systole_result *result) {
+  return result->format == SYSTOLE_FORMAT_S8 ? "GOP/s" : "GFLOP/s";
+}
+
 systole_bounds systole_result_efficiency(const systole_result *result) {
   systole_bounds out = {SYSTOLE_KIND_UNKNOWN, 0, 0, 0};
   const systole_bounds *power = &result->stats.power_w;
@@ -47,6 +51,11 @@ systole_bounds systole_result_efficiency(const systole_result *result) {
   return out;
 }
 
+double systole_result_per_cpu_second(const systole_result *result) {
+  const systole_stats *stats = &result->stats;
+  return stats->cpu_s > 0 ? 2e-9 * (double)stats->macs / stats->cpu_s : 0;
+}
+
 double systole_result_percent_of_peak(const systole_result *result) {
   if (!(result->peak_gops > 0) || !(result->stats.gops > 0)) return -1;
   return 100 * result->stats.gops / result->peak_gops;
@@ -59,7 +68,8 @@ double systole_result_intensity(const systole_result *result, int *counted) {
   double bytes = (double)stats->dram_read_bytes + (double)stats->dram_write_bytes;
   if (!*counted) {
     const double m = (double)result->m, n = (double)result->n, k = (double)result->k;
-    bytes = m * k + k * n + 4 * m * n;
+    const double element = systole_format_bytes(result->format);
+    bytes = element * (m * k + k * n) + 4 * m * n;
     if (result->has_conv) { /* its windows overlap, and it is one tensor after all */
       const systole_conv2d *c = &result->conv;
       bytes = (double)c->batch * ((double)(c->height * c->width * c->channels) +
@@ -253,11 +263,16 @@ cJSON *systole_result_json(const systole_result *result) {
   if (good && result->has_conv) good = add_conv(object, result);
   if (good && result->has_seed) good = systole_json_u64(object, "seed", result->seed);
   good = good && systole_json_u64(object, "macs", stats->macs) &&
+         add_text(object, "format", systole_format_name(result->format)) &&
          cJSON_AddBoolToObject(object, "checked", result->checked) != NULL;
   if (good && result->checked) {
     good = systole_json_u64(object, "mismatches", result->mismatches);
     if (good && result->checked_by != NULL) {
       good = add_text(object, "checked_by", result->checked_by);
+    }
+    if (good && result->format != SYSTOLE_FORMAT_S8) {
+      good = add_number(object, "largest_error", result->largest_error) &&
+             add_number(object, "error_bound", result->error_bound);
     }
   }
   if (good && result->geometry.dim > 0)
@@ -287,6 +302,13 @@ cJSON *systole_result_json(const systole_result *result) {
            add_number(object, "wall_high_s", result->wall_high_s);
   }
   good = good && add_number(object, "cpu_s", stats->cpu_s);
+  if (good && result->geometry.dim == 0 && stats->cpu_s > 0) {
+    good = add_number(object, "gops_per_cpu_s", systole_result_per_cpu_second(result));
+  }
+  if (good && stats->compute_s > 0) {
+    good = add_number(object, "compute_s", stats->compute_s) &&
+           add_number(object, "transfer_s", stats->transfer_s);
+  }
   if (good && stats->sim_cpu_s > 0 && stats->macs > 0) {
     good =
         add_number(object, "sim_macs_per_cpu_s", (double)stats->macs / stats->sim_cpu_s);

@@ -31,6 +31,10 @@ typedef struct systole_result {
   systole_kind peak_kind;
   const char *peak_instruction; /* NULL: does not apply */
   int int8_results;             /* 1: requantised */
+  systole_format format;        /* what was multiplied */
+  /* Of float formats, when checked: the largest |error| of an element over the norms of
+   * its row of A and column of B, and what it may be (mismatches counts those beyond). */
+  double largest_error, error_bound;
   systole_explanation explanation;
 } systole_result;
 
@@ -41,8 +45,15 @@ const char *systole_kind_word(systole_kind kind);
  * published, modelled, assumed, estimate; UNKNOWN when one of them is. */
 systole_kind systole_kind_weaker(systole_kind a, systole_kind b);
 
+/* "GOP/s" of int8, "GFLOP/s" of floats. */
+const char *systole_result_unit(const systole_result *result);
+
 /* GOP/s/W at the nominal power and its bounds; kind UNKNOWN without a power figure. */
 systole_bounds systole_result_efficiency(const systole_result *result);
+
+/* 1e9 operations per second of the process's CPU time, over the same span as wall_s; 0
+ * when it is not known. On a machine with other work this is the steadier figure. */
+double systole_result_per_cpu_second(const systole_result *result);
 
 /* Percent of the peak, 0 ... 100; negative when the peak is not known. */
 double systole_result_percent_of_peak(const systole_result *result);

@@ -291,4 +291,5 @@ const systole_engine_ops systole_engine_cpu = {
     .card_ops = card_ops,
     .measured_peak_gops = measured_peak_gops,
     .conv2d = conv2d,
+    .kernel_names = 1,
 };

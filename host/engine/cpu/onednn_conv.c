@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "onednn.h"
+#include "onednn_desc.h"
 #include "support/clock.h"
 #include "support/error.h"
 #include "support/memory.h"
@@ -22,33 +23,6 @@ int systole_onednn_conv_usable(void) {
   const char *why;
   return systole_kernel_onednn.usable(&systole_kernel_onednn, &why);
 }
-
-#if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t memory_desc;
-typedef const_dnnl_memory_desc_t borrowed_desc;
-#define BORROW(desc) (desc)
-static void free_desc(memory_desc *desc) {
-  if (*desc != NULL) dnnl_memory_desc_destroy(*desc);
-}
-static dnnl_status_t make_desc(memory_desc *out, int count, const dnnl_dims_t dims,
-                               dnnl_data_type_t type, const dnnl_dims_t strides) {
-  return strides != NULL
-             ? dnnl_memory_desc_create_with_strides(out, count, dims, type, strides)
-             : dnnl_memory_desc_create_with_tag(out, count, dims, type,
-                                                dnnl_format_tag_any);
-}
-#else
-typedef dnnl_memory_desc_t memory_desc;
-typedef const dnnl_memory_desc_t *borrowed_desc;
-#define BORROW(desc) (&(desc))
-static void free_desc(memory_desc *desc) { (void)desc; }
-static dnnl_status_t make_desc(memory_desc *out, int count, const dnnl_dims_t dims,
-                               dnnl_data_type_t type, const dnnl_dims_t strides) {
-  return strides != NULL
-             ? dnnl_memory_desc_init_by_strides(out, count, dims, type, strides)
-             : dnnl_memory_desc_init_by_tag(out, count, dims, type, dnnl_format_tag_any);
-}
-#endif
 
 /* One convolution of int8 images without gaps, no padding to be made. */
 typedef struct problem {
@@ -134,20 +108,6 @@ static dnnl_status_t describe(made *m, const problem *p, int64_t weight_channels
              ? dnnl_primitive_desc_create(&m->what, &desc, NULL, m->engine, NULL)
              : s;
 #endif
-}
-
-static dnnl_status_t make_reorder(dnnl_primitive_desc_t *desc, dnnl_primitive_t *out,
-                                  borrowed_desc from, borrowed_desc to,
-                                  dnnl_engine_t engine) {
-  dnnl_status_t s =
-      dnnl_reorder_primitive_desc_create(desc, from, engine, to, engine, NULL);
-  return s == dnnl_success ? dnnl_primitive_create(out, *desc) : s;
-}
-
-static dnnl_status_t move(dnnl_primitive_t reorder, dnnl_stream_t stream,
-                          dnnl_memory_t from, dnnl_memory_t to) {
-  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-  return dnnl_primitive_execute(reorder, stream, 2, arguments);
 }
 
 /* sums of one image; `weight_channels` is the distance of taps in `weights`. */

@@ -13,7 +13,7 @@ static double thread_seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static double thread_peak(const systole_cpu_tile *tile) {
+static double thread_peak(systole_cpu_loop *loop) {
   /* Loops that fill about 5 ms: long against the clock's resolution, short against a time
    * slice. The doubling also warms the clock up. */
   int64_t loops = 1024;
@@ -21,13 +21,13 @@ static double thread_peak(const systole_cpu_tile *tile) {
   do {
     loops *= 2;
     const double start = thread_seconds();
-    (void)tile->peak(loops);
+    (void)loop(loops);
     seconds = thread_seconds() - start;
   } while (seconds < 0.005);
   double best = 0;
   for (int slice = 0; slice < 14; slice++) {
     const double start = thread_seconds();
-    const double macs = tile->peak(loops);
+    const double macs = loop(loops);
     seconds = thread_seconds() - start;
     const double gops = 2e-9 * macs / seconds;
     if (gops > best) best = gops;
@@ -36,27 +36,31 @@ static double thread_peak(const systole_cpu_tile *tile) {
 }
 
 typedef struct measurement {
-  const systole_cpu_tile *tile;
+  systole_cpu_loop *loop;
   double *gops; /* of each task */
 } measurement;
 
 static void measure(void *user, int64_t task, int thread) {
   (void)thread;
   const measurement *m = user;
-  m->gops[task] = thread_peak(m->tile);
+  m->gops[task] = thread_peak(m->loop);
 }
 
-double systole_cpu_peak_gops(const systole_cpu_tile *tile, int threads) {
-  if (tile == NULL || tile->peak == NULL) return 0;
+double systole_cpu_loop_gops(systole_cpu_loop *loop, int threads) {
   double sum = 0;
   systole_pool *pool = NULL;
   double *gops = calloc((size_t)threads, sizeof *gops);
   if (gops != NULL && systole_pool_create(&pool, threads) == SYSTOLE_OK) {
-    measurement m = {tile, gops};
+    measurement m = {loop, gops};
     systole_pool_run(pool, threads, threads, measure, &m);
     for (int i = 0; i < threads; i++) sum += gops[i];
   }
   systole_pool_free(pool);
   free(gops);
   return sum;
+}
+
+double systole_cpu_peak_gops(const systole_cpu_tile *tile, int threads) {
+  if (tile == NULL || tile->peak == NULL) return 0;
+  return systole_cpu_loop_gops(tile->peak, threads);
 }

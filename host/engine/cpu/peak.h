@@ -10,4 +10,8 @@
  * without a loop. */
 double systole_cpu_peak_gops(const systole_cpu_tile *tile, int threads);
 
+/* The same of any loop that returns the MACs that it did. */
+typedef double systole_cpu_loop(int64_t loops);
+double systole_cpu_loop_gops(systole_cpu_loop *loop, int threads);
+
 #endif

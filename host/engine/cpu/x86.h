@@ -10,6 +10,7 @@
 #define SYSTOLE_X86_AVX512_VNNI 1
 #if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
 #define SYSTOLE_X86_AVX_VNNI 1
+#define SYSTOLE_X86_AVX512_BF16 1
 #endif
 #endif
 
@@ -21,6 +22,9 @@
 #endif
 #ifndef SYSTOLE_X86_AVX_VNNI
 #define SYSTOLE_X86_AVX_VNNI 0
+#endif
+#ifndef SYSTOLE_X86_AVX512_BF16
+#define SYSTOLE_X86_AVX512_BF16 0
 #endif
 
 /* The table of a tile that cannot be compiled here: it can be named and never runs. */

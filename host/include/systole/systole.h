@@ -87,6 +87,40 @@ SYSTOLE_API void systole_device_close(systole_device *device);
 /* The name it was opened by. Borrowed. */
 SYSTOLE_API const char *systole_device_name(const systole_device *device);
 
+/* What a device multiplies. Sums of int8 products are int32 and exact modulo 2^32; sums
+ * of the others are float32. A device has one format; the same machine in another format
+ * is another device, whose name tells: "cpu" and "cpu-f32", "cuda:1" and "cuda-bf16:1".
+ */
+typedef enum systole_format {
+  SYSTOLE_FORMAT_S8 = 0, /* int8 */
+  SYSTOLE_FORMAT_F32,    /* IEEE 754 binary32 */
+  SYSTOLE_FORMAT_TF32,   /* float32 operands of which 10 bits of the fraction count */
+  SYSTOLE_FORMAT_BF16,   /* bfloat16 operands: 7 bits of the fraction */
+  SYSTOLE_FORMAT_F16     /* IEEE 754 binary16 operands: 10 bits, up to 65504 */
+} systole_format;
+enum { SYSTOLE_FORMATS = 5 };
+
+/* "int8", "f32", "tf32", "bf16", "fp16"; the last four are also what stands behind the
+ * hyphen of a device's name. Static storage; "" for no format. */
+SYSTOLE_API const char *systole_format_name(systole_format format);
+
+/* Bytes of an operand: 1, 4 or 2. */
+SYSTOLE_API int systole_format_bytes(systole_format format);
+
+SYSTOLE_API systole_format systole_device_format(const systole_device *device);
+
+/* The same of a name, whether there is such a device or not; int8 if it names none. */
+SYSTOLE_API systole_format systole_device_name_format(const char *name);
+
+/* The name of the same machine in another format, of at most `bytes` with its end:
+ * "cuda:1" in bf16 is "cuda-bf16:1". SYSTOLE_ERR_UNSUPPORTED, with a sentence and out
+ * "", when this kind of device has no such row; whether this machine has the format is
+ * said by systole_device_list and systole_device_open. A part of the name that chooses a
+ * kernel of one format ("cpu:plain-c") is left out. */
+SYSTOLE_API systole_status systole_device_in_format(char *out, size_t bytes,
+                                                    const char *name,
+                                                    systole_format format);
+
 typedef struct systole_geometry {
   int dim;          /* the array is dim x dim; 0 for devices that are no systolic array */
   int axi_bytes;    /* bytes per beat of each memory port */
@@ -101,9 +135,9 @@ typedef struct systole_geometry {
 SYSTOLE_API systole_status systole_device_geometry(const systole_device *device,
                                                    systole_geometry *out);
 
-/* The most this machine's arithmetic can do in int8 on the device's threads, in GOP/s,
- * measured by a register-only loop (clock x width would overstate it); *instruction names
- * what was looped (static storage). The first call may take 0.2 s.
+/* The most this machine's arithmetic can do in the device's format on the device's
+ * threads, in GOP/s, measured by a register-only loop (clock x width would overstate it);
+ * *instruction names what was looped (static storage). The first call may take 0.2 s.
  * SYSTOLE_ERR_UNSUPPORTED, with *gops = 0, for a device without such a figure. */
 SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
                                                         double *gops,
@@ -220,6 +254,28 @@ SYSTOLE_API systole_status systole_weights_prepare(systole_weights **out,
                                                    int64_t ldb,
                                                    const systole_epilogue *epilogue);
 SYSTOLE_API void systole_weights_free(systole_weights *weights);
+
+/* The same for devices of float formats. Operands and results are float32 here; the
+ * device rounds operands to its format (to the nearest, halves to even; TF32 as the
+ * device does it). bias: N values that are added to each row of results, or NULL; it is
+ * copied. An int8 device returns SYSTOLE_ERR_UNSUPPORTED, and the int8 functions do so on
+ * these.
+ */
+SYSTOLE_API systole_status systole_weights_prepare_f32(systole_weights **out,
+                                                       systole_device *device, int64_t n,
+                                                       int64_t k, const float *b,
+                                                       int64_t ldb, const float *bias);
+SYSTOLE_API systole_status systole_gemm_f32_prepared(const systole_weights *weights,
+                                                     int64_t m, const float *a,
+                                                     int64_t lda, float *c, int64_t ldc,
+                                                     systole_stats *stats);
+SYSTOLE_API systole_status systole_gemm_f32(systole_device *device, int64_t m, int64_t n,
+                                            int64_t k, const float *a, int64_t lda,
+                                            const float *b, int64_t ldb, float *c,
+                                            int64_t ldc, systole_stats *stats);
+
+/* That of the device they were prepared for. */
+SYSTOLE_API systole_format systole_weights_format(const systole_weights *weights);
 
 /* c is int32_t[M][ldc] without a multiplier in the epilogue, int8_t[M][ldc] with one. */
 SYSTOLE_API systole_status systole_gemm_s8_prepared(const systole_weights *weights,
