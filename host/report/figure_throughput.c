@@ -18,13 +18,14 @@ static int height(const systole_report *report) {
 
 static int is_cube(const systole_result *r) { return r->m == r->n && r->n == r->k; }
 
-/* GOP/s at the quartiles of the wall time; the point itself when there is one run. */
+/* GOP/s with the spread of the wall time's quartiles; the point itself when there is one
+ * run. */
 static void put_point(FILE *script, const systole_result *r) {
-  const double operations = 2 * (double)r->stats.macs / 1e9;
+  const double gops = r->stats.gops, wall = r->stats.wall_s;
   const double low =
-      r->repeats > 1 && r->wall_high_s > 0 ? operations / r->wall_high_s : r->stats.gops;
+      r->repeats > 1 && r->wall_high_s > 0 ? gops * wall / r->wall_high_s : gops;
   const double high =
-      r->repeats > 1 && r->wall_low_s > 0 ? operations / r->wall_low_s : r->stats.gops;
+      r->repeats > 1 && r->wall_low_s > 0 ? gops * wall / r->wall_low_s : gops;
   fprintf(script, "%.17g %.9g %.9g %.9g\n", (double)r->stats.macs, r->stats.gops,
           fmin(low, r->stats.gops), fmax(high, r->stats.gops));
 }

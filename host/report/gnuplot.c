@@ -27,22 +27,85 @@ static void put_terminal(FILE *script, const char *kind, const char *file, int h
   fprintf(script, "\nset output '%s'\n", file);
 }
 
+/* What a figure's commands need of the canvas for their legend. */
+typedef struct legend {
+  size_t entries, longest, rows;
+} legend;
+
+/* Counts the titles of the plot command. */
+static legend measure_legend(const char *commands) {
+  static const char title[] = " title '";
+  legend out = {0, 0, 0};
+  const char *at = strstr(commands, "\nplot ");
+  while (at != NULL && (at = strstr(at, title)) != NULL) {
+    size_t length = 0;
+    for (at += sizeof title - 1; *at != '\0' && (*at != '\'' || at[1] == '\''); at++) {
+      if (*at == '\'') at++;
+      length += ((unsigned char)*at & 0xc0) != 0x80; /* letters of UTF-8 */
+    }
+    out.entries++;
+    if (length > out.longest) out.longest = length;
+  }
+  enum { Usable = 900, Letter = 7, Sample = 80 };
+  const size_t columns = Usable / (Letter * out.longest + Sample);
+  out.rows = columns > 1 ? (out.entries + columns - 1) / columns : out.entries;
+  return out;
+}
+
+/* A figure's own commands, with a legend that fits: as many columns as its words allow,
+ * and room for its rows below the axes. NULL when memory is exhausted; *extra is by how
+ * much the canvas must grow. */
+static char *commands_of(const systole_figure *figure, const systole_report *report,
+                         systole_theme theme, int *extra) {
+  enum { UsualRows = 3, RowHeight = 24 };
+  /* gnuplot takes every letter of a legend for as wide as a wide one. */
+  static const double narrow = 0.22;
+  char *drawn = NULL, *out = NULL;
+  size_t size = 0;
+  *extra = 0;
+  FILE *file = open_memstream(&drawn, &size);
+  if (file == NULL) return NULL;
+  figure->draw(file, report, theme);
+  if (fclose(file) != 0) {
+    free(drawn);
+    return NULL;
+  }
+  const legend own = measure_legend(drawn);
+  char *plot = strstr(drawn, "\nplot ");
+  if (plot == NULL || own.entries == 0) return drawn;
+  if (own.rows > UsualRows) *extra = (int)(own.rows - UsualRows) * RowHeight;
+  *plot = '\0';
+  if (asprintf(&out, "%s\nset key maxrows %zu width %.1f\nset bmargin %.1f\nplot %s",
+               drawn, own.rows, -narrow * (double)own.longest,
+               4.6 + 1.3 * (double)own.rows, plot + strlen("\nplot ")) < 0) {
+    out = NULL;
+  }
+  free(drawn);
+  return out;
+}
+
 /* Two scripts, since colours are spread over a figure's commands. The light one is kept:
  * it is how a person makes the figure again with other fonts or colours. The page's own
  * pictures
  * (-light and -dark) have no title, since the page has headings. */
 static int write_script(const systole_figure *figure, const systole_report *report,
                         const char *path, systole_theme theme) {
+  int extra;
+  char *commands = commands_of(figure, report, theme, &extra);
+  if (commands == NULL) return 0;
   FILE *script = fopen(path, "w");
-  if (script == NULL) return 0;
-  const int height = figure->height(report);
+  if (script == NULL) {
+    free(commands);
+    return 0;
+  }
+  const int height = figure->height(report) + extra;
   char file[96];
   fprintf(script, "# gnuplot %s.gnuplot draws this figure again.\n", figure->name);
   if (theme == SYSTOLE_THEME_LIGHT) {
     fprintf(script, "set title '%s'\n", figure->title);
     snprintf(file, sizeof file, "%s.svg", figure->name);
     put_terminal(script, "svg", file, height, theme);
-    figure->draw(script, report, theme);
+    fputs(commands, script);
     snprintf(file, sizeof file, "%s.png", figure->name);
     put_terminal(script, "pngcairo", file, height, theme);
     fputs("replot\n", script);
@@ -54,9 +117,10 @@ static int write_script(const systole_figure *figure, const systole_report *repo
   if (theme == SYSTOLE_THEME_LIGHT) {
     fputs("replot\n", script);
   } else {
-    figure->draw(script, report, theme);
+    fputs(commands, script);
   }
   fputs("set output\n", script);
+  free(commands);
   const int good = !ferror(script);
   return fclose(script) == 0 && good;
 }

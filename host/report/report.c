@@ -88,8 +88,10 @@ static int write_html(const systole_report *report, const char *path, const char
   systole_output *output = NULL;
   int code = systole_output_open(&output, path);
   if (code != 0) return code;
-  systole_report_html(systole_output_file(output), report, figures, warning);
-  return systole_output_commit(output);
+  code = systole_report_html(systole_output_file(output), report, figures, warning);
+  if (code == 0) return systole_output_commit(output);
+  systole_output_discard(output);
+  return code;
 }
 
 /* They live in the page only. */

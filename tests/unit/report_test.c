@@ -327,13 +327,16 @@ Test(html, escapes_what_comes_from_outside_and_needs_nothing_else) {
   char *data = NULL;
   size_t size = 0;
   FILE *file = open_memstream(&data, &size);
-  systole_report_html(file, &report, "/nonexistent", "no <figures>");
+  cr_assert_eq(systole_report_html(file, &report, "/nonexistent", "no <figures>"), 0);
   fclose(file);
   cr_assert_not_null(strstr(data, "array &lt;16 &amp; up&gt;"));
   cr_assert_not_null(strstr(data, "no &lt;figures&gt;"));
   cr_assert_not_null(strstr(data, "All 2 results are exact"));
-  cr_assert_null(strstr(data, "http"), "nothing is fetched from elsewhere");
-  cr_assert_null(strstr(data, "<script"));
+  cr_assert_null(strstr(data, "http:"), "nothing is fetched from elsewhere");
+  cr_assert_null(strstr(data, "https:"));
+  cr_assert_not_null(strstr(data, "default-src 'none'"), "and the browser is held to it");
+  cr_assert_null(strstr(data, "<link"));
+  cr_assert_null(strstr(data, " src=\"/"));
   results[1].mismatches = 3;
   free(data);
   file = open_memstream(&data, &size);
@@ -341,6 +344,39 @@ Test(html, escapes_what_comes_from_outside_and_needs_nothing_else) {
   fclose(file);
   cr_assert_not_null(strstr(data, "1 of 2 results are wrong"));
   free(data);
+}
+
+/* Every number that a table shows names an origin, and every origin is in the table at
+ * the end. */
+Test(html, tells_where_each_number_comes_from) {
+  systole_result results[2];
+  systole_report_device devices[2];
+  systole_report report = a_report(results, devices);
+  systole_tables *tables = some_tables();
+  report.tables = tables;
+  char *data = NULL, row[48];
+  size_t size = 0, numbers = 0, named = 0;
+  FILE *file = open_memstream(&data, &size);
+  cr_assert_eq(systole_report_html(file, &report, "/nonexistent", NULL), 0);
+  fclose(file);
+  for (const char *at = data; (at = strstr(at, "<td data-v=")) != NULL; at++) {
+    const char *end = strchr(at, '>'), *origin = strstr(at, "data-origin=\"origin-");
+    cr_assert(origin != NULL && origin < end, "%.120s", at);
+    numbers++;
+  }
+  cr_assert_geq(numbers, 25);
+  for (const char *at = data; (at = strstr(at, "data-origin=\"origin-")) != NULL; at++) {
+    snprintf(row, sizeof row, "<tr id=\"origin-%ld\">",
+             strtol(at + strlen("data-origin=\"origin-"), NULL, 10));
+    cr_assert_not_null(strstr(data, row), "%s", row);
+    named++;
+  }
+  cr_assert_geq(named, numbers);
+  cr_assert_not_null(strstr(data, "vpdpbusd"));
+  cr_assert_not_null(strstr(data, "its maker's list, page 3</td>"));
+  cr_assert_not_null(strstr(data, "m-published"));
+  free(data);
+  systole_tables_free(tables);
 }
 
 Test(report, into_a_folder_is_complete_or_not_there) {
