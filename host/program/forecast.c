@@ -1041,7 +1041,8 @@ static systole_status forecast(systole_forecast *out,
     do_event(f, process, now);
   }
   if (open != NULL && open->abandoned) {
-    out->cycles = (uint64_t)open->now;
+    f->idle_at = open->now - kEnd;
+    conclude(out, f);
     status = systole_fail(SYSTOLE_ERR_DEVICE, "the run was abandoned");
   } else if (all_done(f)) {
     conclude(out, f);

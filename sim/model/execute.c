@@ -29,6 +29,9 @@ void systole_model_machine_free(systole_model_machine *m) {
   for (int u = 0; u < SYSTOLE_UNITS; u++) free(m->of_unit[u]);
   free(m->tiles);
   free(m->starts);
+  free(m->tile_from);
+  free(m->tile_bytes);
+  free(m->sending);
 }
 
 systole_status systole_model_machine_make(systole_model_machine *m,
@@ -102,6 +105,42 @@ static uint8_t *reach(systole_model_machine *m, int unit, uint32_t index, int po
   return NULL;
 }
 
+/* ---- memory on a bus
+ * ----------------------------------------------------------------- */
+
+/* Data for `unit` into `to`. 1: they are there; 0: they will be, or there is an error. */
+static int pull(systole_model_machine *m, int unit, uint32_t index, uint64_t address,
+                void *to, uint64_t bytes) {
+  uint64_t bad = address;
+  if (bytes == 0) return 1;
+  const int error = m->bus->read(m->bus->user, unit, address, to, bytes, &bad);
+  if (error == SYSTOLE_MODEL_LATER) m->waits = 1;
+  if (error > 0) raise_error(m, error, unit, index, (uint32_t)bad);
+  return error == 0;
+}
+
+static int push(systole_model_machine *m, uint32_t index, uint64_t address,
+                const void *from, uint64_t bytes) {
+  uint64_t bad = address;
+  const int error = m->bus->write(m->bus->user, index, address, from, bytes, &bad);
+  if (error > 0) raise_error(m, error, SYSTOLE_UNIT_STORE, index, (uint32_t)bad);
+  return error == 0;
+}
+
+/* Where STORE puts `bytes` for `address`: the memory itself, or what close_store sends.
+ * NULL after an error. */
+static uint8_t *open_store(systole_model_machine *m, uint32_t index, uint64_t address,
+                           uint64_t bytes, systole_status *status) {
+  if (m->bus == NULL) return reach(m, SYSTOLE_UNIT_STORE, index, 0, address, bytes);
+  *status = grow(&m->sending, &m->sending_room, bytes, 1);
+  return *status == SYSTOLE_OK ? m->sending : NULL;
+}
+
+static int close_store(systole_model_machine *m, uint32_t index, uint64_t address,
+                       uint64_t bytes) {
+  return m->bus == NULL || push(m, index, address, m->sending, bytes);
+}
+
 /* ---- units
  * ------------------------------------------------------------------------------- */
 
@@ -109,8 +148,9 @@ static void turn_bytes(uint8_t *out, const uint8_t *in, size_t bytes) {
   for (size_t i = 0; i < bytes; i++) out[i] = in[i] ^ SystoleModelTurn;
 }
 
-static void do_load(systole_model_machine *m, const systole_instruction *i,
-                    uint32_t index) {
+/* Returns 1 when all of it is here. */
+static int do_load(systole_model_machine *m, const systole_instruction *i,
+                   uint32_t index) {
   const int64_t dim = m->geometry.dim;
   const int64_t rows = (int64_t)SYSTOLE_GET(i, COPY_ROWS);
   const int64_t lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
@@ -119,8 +159,10 @@ static void do_load(systole_model_machine *m, const systole_instruction *i,
   const int64_t after = (int64_t)SYSTOLE_GET(i, COPY_FILL_AFTER);
   const int fill = (int)SYSTOLE_GET(i, COPY_FILL_BYTE) ^ SystoleModelTurn;
   const int64_t lanes = (int64_t)SYSTOLE_GET(i, COPY_LAST_LANES);
+  uint64_t line = 0;
   for (int64_t b = 0; b < blocks; b++) {
     for (int64_t l = 0; l < lines; l++) {
+      if (line++ < m->load_lines) continue; /* it came before */
       const uint64_t address =
           m->activations + SYSTOLE_GET(i, COPY_OFFSET) +
           (uint64_t)(b * SYSTOLE_GET_SIGNED(i, COPY_MEM_BLOCK_STRIDE) +
@@ -129,9 +171,17 @@ static void do_load(systole_model_machine *m, const systole_instruction *i,
                           b * SYSTOLE_GET_SIGNED(i, COPY_UB_BLOCK_STRIDE) +
                           l * SYSTOLE_GET_SIGNED(i, COPY_UB_LINE_STRIDE);
       uint8_t *to = m->ub + row * dim;
-      const uint8_t *from =
-          reach(m, SYSTOLE_UNIT_LOAD, index, 0, address, (uint64_t)(rows * dim));
-      if (from == NULL) return;
+      const uint8_t *from = to + before * dim;
+      const uint64_t bytes = (uint64_t)(rows * dim);
+      if (m->bus != NULL) {
+        m->generation++;
+        if (!pull(m, SYSTOLE_UNIT_LOAD, index, address, to + before * dim, bytes))
+          return 0;
+        m->load_lines++;
+      } else {
+        from = reach(m, SYSTOLE_UNIT_LOAD, index, 0, address, bytes);
+        if (from == NULL) return 0;
+      }
       memset(to, fill, (size_t)(before * dim));
       turn_bytes(to + before * dim, from, (size_t)(rows * dim));
       memset(to + (before + rows) * dim, fill, (size_t)(after * dim));
@@ -143,10 +193,13 @@ static void do_load(systole_model_machine *m, const systole_instruction *i,
       m->ub_writes += (uint64_t)(before + rows + after);
     }
   }
+  m->load_lines = 0;
+  return 1;
 }
 
-static void do_store(systole_model_machine *m, const systole_instruction *i,
-                     uint32_t index) {
+static systole_status do_store(systole_model_machine *m, const systole_instruction *i,
+                               uint32_t index) {
+  systole_status status = SYSTOLE_OK;
   const int64_t dim = m->geometry.dim;
   const int64_t rows = (int64_t)SYSTOLE_GET(i, COPY_ROWS);
   const int64_t lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
@@ -160,23 +213,32 @@ static void do_store(systole_model_machine *m, const systole_instruction *i,
       const int64_t row = (int64_t)SYSTOLE_GET(i, COPY_UB_ROW) +
                           b * SYSTOLE_GET_SIGNED(i, COPY_UB_BLOCK_STRIDE) +
                           l * SYSTOLE_GET_SIGNED(i, COPY_UB_LINE_STRIDE);
-      uint8_t *to =
-          reach(m, SYSTOLE_UNIT_STORE, index, 0, address, (uint64_t)(rows * dim));
-      if (to == NULL) return;
-      turn_bytes(to, m->ub + row * dim, (size_t)(rows * dim));
+      const uint64_t bytes = (uint64_t)(rows * dim);
+      uint8_t *to = open_store(m, index, address, bytes, &status);
+      if (to == NULL) return status;
+      turn_bytes(to, m->ub + row * dim, (size_t)bytes);
+      if (!close_store(m, index, address, bytes)) return status;
       m->ub_reads += (uint64_t)rows;
     }
   }
+  return status;
 }
 
-static void do_params(systole_model_machine *m, const systole_instruction *i,
-                      uint32_t index) {
+/* Returns 1 when they are here. */
+static int do_params(systole_model_machine *m, const systole_instruction *i,
+                     uint32_t index) {
   const int dim = m->geometry.dim;
   systole_model_bank *bank = &m->bank[SYSTOLE_GET(i, WEIGHTS_BANK)];
-  const uint8_t *from =
-      reach(m, SYSTOLE_UNIT_WEIGHT, index, 1, m->weights + SYSTOLE_GET(i, WEIGHTS_OFFSET),
-            (uint64_t)dim * SYSTOLE_PARAM_BYTES);
-  if (from == NULL) return;
+  const uint64_t address = m->weights + SYSTOLE_GET(i, WEIGHTS_OFFSET);
+  const uint64_t bytes = (uint64_t)dim * SYSTOLE_PARAM_BYTES;
+  uint8_t pulled[1024 * SYSTOLE_PARAM_BYTES]; /* of the largest array */
+  const uint8_t *from = pulled;
+  if (m->bus != NULL) {
+    if (!pull(m, SYSTOLE_UNIT_WEIGHT, index, address, pulled, bytes)) return 0;
+  } else {
+    from = reach(m, SYSTOLE_UNIT_WEIGHT, index, 1, address, bytes);
+    if (from == NULL) return 0;
+  }
   const int32_t sign = 1 << (SYSTOLE_PARAM_MULTIPLIER_BITS - 1);
   for (int c = 0; c < dim; c++, from += SYSTOLE_PARAM_BYTES) {
     uint64_t word = 0;
@@ -188,6 +250,7 @@ static void do_params(systole_model_machine *m, const systole_instruction *i,
     bank->shift[c] = (uint8_t)(word >> SYSTOLE_PARAM_SHIFT_LSB &
                                ((1u << SYSTOLE_PARAM_SHIFT_BITS) - 1));
   }
+  return 1;
 }
 
 /* Tiles stay where they are in device memory until a MATMUL uses them: nothing writes
@@ -196,17 +259,52 @@ static systole_status do_tiles(systole_model_machine *m, const systole_instructi
                                uint32_t index) {
   const uint64_t tile = (uint64_t)m->geometry.dim * (uint64_t)m->geometry.dim;
   const uint64_t tiles = SYSTOLE_GET(i, WEIGHTS_TILES);
-  const uint8_t *from = reach(m, SYSTOLE_UNIT_WEIGHT, index, 1,
-                              m->weights + SYSTOLE_GET(i, WEIGHTS_OFFSET), tiles * tile);
-  if (from == NULL) return SYSTOLE_OK;
+  const uint64_t address = m->weights + SYSTOLE_GET(i, WEIGHTS_OFFSET);
+  const uint8_t *from = NULL;
+  if (m->bus == NULL) {
+    from = reach(m, SYSTOLE_UNIT_WEIGHT, index, 1, address, tiles * tile);
+    if (from == NULL) return SYSTOLE_OK;
+  }
   /* What is used need not be remembered. */
   if (m->tiles_used > 0 && m->tiles_used == m->tiles_count) {
     m->tiles_used = m->tiles_count = 0;
   }
-  const systole_status status =
+  systole_status status =
       grow(&m->tiles, &m->tiles_room, m->tiles_count + tiles, sizeof *m->tiles);
+  if (status == SYSTOLE_OK && m->bus != NULL) {
+    status = grow(&m->tile_from, &m->tile_from_room, m->tiles_count + tiles,
+                  sizeof *m->tile_from);
+  }
   if (status != SYSTOLE_OK) return status;
-  for (uint64_t t = 0; t < tiles; t++) m->tiles[m->tiles_count++] = from + t * tile;
+  for (uint64_t t = 0; t < tiles; t++) {
+    if (m->bus != NULL) {
+      m->tile_from[m->tiles_count++] = (systole_model_tile){address + t * tile, index};
+    } else {
+      m->tiles[m->tiles_count++] = from + t * tile;
+    }
+  }
+  return SYSTOLE_OK;
+}
+
+/* On a bus: the tiles of a MATMUL's steps, copied; *here is 1 when all are. */
+static systole_status pull_tiles(systole_model_machine *m, uint64_t steps, int *here) {
+  const uint64_t tile = (uint64_t)m->geometry.dim * (uint64_t)m->geometry.dim;
+  const systole_status status =
+      grow(&m->tile_bytes, &m->tile_bytes_room, steps * tile, 1);
+  *here = 0;
+  if (status != SYSTOLE_OK) return status;
+  for (; m->tiles_pulled < steps; m->tiles_pulled++) {
+    const systole_model_tile *from = &m->tile_from[m->tiles_used + m->tiles_pulled];
+    if (!pull(m, SYSTOLE_UNIT_WEIGHT, from->index, from->address,
+              m->tile_bytes + m->tiles_pulled * tile, tile)) {
+      return SYSTOLE_OK;
+    }
+  }
+  for (uint64_t t = 0; t < steps; t++) {
+    m->tiles[m->tiles_used + t] = m->tile_bytes + t * tile;
+  }
+  m->tiles_pulled = 0;
+  *here = 1;
   return SYSTOLE_OK;
 }
 
@@ -215,12 +313,15 @@ static uint64_t matmul_steps(const systole_instruction *i) {
          SYSTOLE_GET(i, MATMUL_RED2);
 }
 
-static systole_status do_matmul(systole_model_machine *m, const systole_instruction *i) {
+/* *complete is 0 when tiles are still to come. */
+static systole_status do_matmul(systole_model_machine *m, const systole_instruction *i,
+                                int *complete) {
   const int64_t dim = m->geometry.dim;
   const uint64_t steps = matmul_steps(i);
-  const systole_status status =
-      grow(&m->starts, &m->starts_room, steps, sizeof *m->starts);
-  if (status != SYSTOLE_OK) return status;
+  systole_status status = grow(&m->starts, &m->starts_room, steps, sizeof *m->starts);
+  *complete = 1;
+  if (status == SYSTOLE_OK && m->bus != NULL) status = pull_tiles(m, steps, complete);
+  if (status != SYSTOLE_OK || !*complete) return status;
   const int64_t red0 = (int64_t)SYSTOLE_GET(i, MATMUL_RED0);
   const int64_t red1 = (int64_t)SYSTOLE_GET(i, MATMUL_RED1);
   const int64_t stride0 = SYSTOLE_GET_SIGNED(i, MATMUL_RED_STRIDE0);
@@ -366,8 +467,9 @@ static uint64_t raw_address(const systole_model_machine *m, const systole_instru
 }
 
 /* As many rows as both instructions still have. */
-static void hand_over(systole_model_machine *m, const systole_instruction *i,
-                      const systole_instruction *s, uint32_t store_index) {
+static systole_status hand_over(systole_model_machine *m, const systole_instruction *i,
+                                const systole_instruction *s, uint32_t store_index) {
+  systole_status status = SYSTOLE_OK;
   const int64_t dim = m->geometry.dim;
   const uint64_t rows = raw_rows(i), stores = copy_rows(s);
   activate a;
@@ -382,9 +484,9 @@ static void hand_over(systole_model_machine *m, const systole_instruction *i,
     const int plain = a.activation.pool == SYSTOLE_POOLING_NONE;
     uint64_t together = plain ? rows - m->raw_done : 1;
     if (together > run) together = run;
-    uint8_t *to = reach(m, SYSTOLE_UNIT_STORE, store_index, 0,
-                        raw_address(m, s, m->raw_stored), together * bytes);
-    if (to == NULL) return;
+    const uint64_t address = raw_address(m, s, m->raw_stored);
+    uint8_t *to = open_store(m, store_index, address, together * bytes, &status);
+    if (to == NULL) return status;
     if (plain && a.epilogue.bias == NULL) {
       memcpy(to, a.sums + (int64_t)m->raw_done * dim, together * bytes);
       m->acc_reads += together;
@@ -397,9 +499,11 @@ static void hand_over(systole_model_machine *m, const systole_instruction *i,
       }
       m->acc_reads += plain ? together : window_rows(&a, y, x);
     }
+    if (!close_store(m, store_index, address, together * bytes)) return status;
     m->raw_done += together;
     m->raw_stored += together;
   }
+  return status;
 }
 
 /* ---- order
@@ -438,20 +542,24 @@ static int is_raw(int unit, const systole_instruction *i) {
   return unit == SYSTOLE_UNIT_STORE && (int)SYSTOLE_GET(i, COPY_RAW);
 }
 
-/* Raw heads of both units, as far as they go. Returns 1 if anything moved. */
-static int try_raw(systole_model_machine *m) {
+/* Raw heads of both units, as far as they go. *moved says whether anything did. */
+static systole_status try_raw(systole_model_machine *m, int *moved) {
   uint32_t index, store_index;
+  *moved = 0;
   const systole_instruction *i = head(m, SYSTOLE_UNIT_ACTIVATE, &index);
   const systole_instruction *s = head(m, SYSTOLE_UNIT_STORE, &store_index);
   if (i == NULL || s == NULL || !is_raw(SYSTOLE_UNIT_ACTIVATE, i) ||
       !is_raw(SYSTOLE_UNIT_STORE, s)) {
-    return 0;
+    return SYSTOLE_OK;
   }
   /* Tokens are looked at when an instruction starts. */
-  if (m->raw_done == 0 && missing(m, SYSTOLE_UNIT_ACTIVATE, i)) return 0;
-  if (m->raw_stored == 0 && missing(m, SYSTOLE_UNIT_STORE, s)) return 0;
-  hand_over(m, i, s, store_index);
-  if (m->error.code != SYSTOLE_ERROR_NONE) return 1;
+  if (m->raw_done == 0 && missing(m, SYSTOLE_UNIT_ACTIVATE, i)) {
+    return SYSTOLE_OK;
+  }
+  if (m->raw_stored == 0 && missing(m, SYSTOLE_UNIT_STORE, s)) return SYSTOLE_OK;
+  const systole_status status = hand_over(m, i, s, store_index);
+  *moved = 1;
+  if (status != SYSTOLE_OK || m->error.code != SYSTOLE_ERROR_NONE) return status;
   if (m->raw_done == raw_rows(i)) {
     m->raw_done = 0;
     finish(m, SYSTOLE_UNIT_ACTIVATE, i);
@@ -460,7 +568,7 @@ static int try_raw(systole_model_machine *m) {
     m->raw_stored = 0;
     finish(m, SYSTOLE_UNIT_STORE, s);
   }
-  return 1;
+  return SYSTOLE_OK;
 }
 
 /* The head of a unit, if it can go. *moved says whether it did. */
@@ -468,31 +576,33 @@ static systole_status try_unit(systole_model_machine *m, int unit, int *moved) {
   uint32_t index;
   const systole_instruction *i = head(m, unit, &index);
   systole_status status = SYSTOLE_OK;
+  int complete = 1;
   *moved = 0;
   if (i == NULL || is_raw(unit, i) || missing(m, unit, i)) return SYSTOLE_OK;
   switch (unit) {
     case SYSTOLE_UNIT_LOAD:
-      do_load(m, i, index);
+      complete = do_load(m, i, index);
       m->generation++;
       break;
     case SYSTOLE_UNIT_WEIGHT:
       if (SYSTOLE_GET(i, WEIGHTS_PARAMS)) {
-        do_params(m, i, index);
+        complete = do_params(m, i, index);
       } else {
         status = do_tiles(m, i, index);
       }
       break;
     case SYSTOLE_UNIT_ARRAY:
       if (m->tiles_count - m->tiles_used < matmul_steps(i)) return SYSTOLE_OK;
-      status = do_matmul(m, i);
+      status = do_matmul(m, i, &complete);
       break;
     case SYSTOLE_UNIT_ACTIVATE:
       do_activate(m, i);
       m->generation++;
       break;
     default:
-      do_store(m, i, index);
+      status = do_store(m, i, index);
   }
+  if (!complete && m->error.code == SYSTOLE_ERROR_NONE) return status;
   *moved = 1;
   if (status == SYSTOLE_OK && m->error.code == SYSTOLE_ERROR_NONE) finish(m, unit, i);
   return status;
@@ -500,7 +610,7 @@ static systole_status try_unit(systole_model_machine *m, int unit, int *moved) {
 
 /* Nothing can move: the earliest instruction that waits, as the watchdog would name it.
  */
-static void starve(systole_model_machine *m) {
+void systole_model_starve(systole_model_machine *m) {
   uint32_t first = UINT32_MAX;
   int stuck = SYSTOLE_UNIT_DISPATCH;
   unsigned lacking = 0;
@@ -521,7 +631,9 @@ systole_status systole_model_continue(systole_model_machine *m, uint32_t stop,
   const uint32_t all = m->count > 0 ? m->count - 1 : 0; /* END is none of them */
   while (status == SYSTOLE_OK && m->error.code == SYSTOLE_ERROR_NONE &&
          m->executed < all && m->executed < stop) {
-    int any = try_raw(m);
+    int any;
+    m->waits = 0;
+    status = try_raw(m, &any);
     for (int unit = 0; unit < SYSTOLE_UNITS && status == SYSTOLE_OK &&
                        m->error.code == SYSTOLE_ERROR_NONE;
          unit++) {
@@ -529,7 +641,8 @@ systole_status systole_model_continue(systole_model_machine *m, uint32_t stop,
       status = try_unit(m, unit, &moved);
       any |= moved;
     }
-    if (!any && status == SYSTOLE_OK) starve(m);
+    if (!any && m->waits) break; /* for data */
+    if (!any && status == SYSTOLE_OK) systole_model_starve(m);
   }
   *done = m->executed == all || m->error.code != SYSTOLE_ERROR_NONE;
   return status;
@@ -569,6 +682,41 @@ static void check_program(systole_model_machine *m) {
   }
 }
 
+/* Room for a program of that many; what is there stays. */
+static systole_status make_room(systole_model_machine *m, uint32_t instructions) {
+  uint64_t room = m->room;
+  if (instructions <= m->room) return SYSTOLE_OK;
+  systole_status status =
+      grow(&m->instructions, &room, instructions, sizeof *m->instructions);
+  for (int u = 0; u < SYSTOLE_UNITS && status == SYSTOLE_OK; u++) {
+    room = m->room;
+    status = grow(&m->of_unit[u], &room, instructions, sizeof *m->of_unit[u]);
+  }
+  if (status == SYSTOLE_OK) m->room = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+  return status;
+}
+
+/* On a bus: page by page, so that a count without end meets the end of memory first. */
+static systole_status pull_program(systole_model_machine *m, uint32_t instructions) {
+  const uint32_t page = AxiBoundary / SYSTOLE_INSTRUCTION_BYTES;
+  uint32_t here = 0;
+  while (here < instructions) {
+    const uint64_t address = m->program + (uint64_t)here * SYSTOLE_INSTRUCTION_BYTES;
+    const uint32_t to_end =
+        (uint32_t)(AxiBoundary - address % AxiBoundary) / SYSTOLE_INSTRUCTION_BYTES;
+    uint32_t next = to_end < page ? to_end : page;
+    if (next > instructions - here) next = instructions - here;
+    const systole_status status = make_room(m, here + next);
+    if (status != SYSTOLE_OK) return status;
+    if (!pull(m, SYSTOLE_UNIT_FETCH, 0, address, m->instructions + here,
+              (uint64_t)next * SYSTOLE_INSTRUCTION_BYTES)) {
+      return SYSTOLE_OK;
+    }
+    here += next;
+  }
+  return SYSTOLE_OK;
+}
+
 systole_status systole_model_begin(systole_model_machine *m, uint64_t program,
                                    uint64_t weights, uint64_t activations,
                                    uint32_t instructions) {
@@ -581,6 +729,7 @@ systole_status systole_model_begin(systole_model_machine *m, uint64_t program,
   m->zero_macs = m->ub_reads = m->ub_writes = m->weight_rows = m->acc_reads = 0;
   m->tiles_count = m->tiles_used = 0;
   m->raw_done = m->raw_stored = 0;
+  m->load_lines = m->tiles_pulled = 0;
   memset(m->tokens, 0, sizeof m->tokens);
   memset(m->units_count, 0, sizeof m->units_count);
   memset(m->units_next, 0, sizeof m->units_next);
@@ -592,27 +741,17 @@ systole_status systole_model_begin(systole_model_machine *m, uint64_t program,
     raise_error(m, SYSTOLE_ERROR_NO_END, SYSTOLE_UNIT_DISPATCH, 0, 0);
     return SYSTOLE_OK;
   }
-  const uint8_t *from = reach(m, SYSTOLE_UNIT_FETCH, 0, 1, program,
-                              (uint64_t)instructions * SYSTOLE_INSTRUCTION_BYTES);
-  if (from == NULL) return SYSTOLE_OK;
-  if (instructions > m->room) {
-    const size_t count = instructions;
-    free(m->instructions);
-    m->instructions = malloc(count * sizeof *m->instructions);
-    int complete = m->instructions != NULL;
-    for (int u = 0; u < SYSTOLE_UNITS; u++) {
-      free(m->of_unit[u]);
-      m->of_unit[u] = malloc(count * sizeof *m->of_unit[u]);
-      complete &= m->of_unit[u] != NULL;
-    }
-    m->room = complete ? instructions : 0;
-    if (!complete) {
-      return systole_fail(SYSTOLE_ERR_HOST_MEMORY,
-                          "no memory is left for a program of %u instructions",
-                          instructions);
-    }
+  systole_status status = SYSTOLE_OK;
+  if (m->bus != NULL) {
+    status = pull_program(m, instructions);
+  } else {
+    const uint64_t bytes = (uint64_t)instructions * SYSTOLE_INSTRUCTION_BYTES;
+    const uint8_t *from = reach(m, SYSTOLE_UNIT_FETCH, 0, 1, program, bytes);
+    if (from != NULL) status = make_room(m, instructions);
+    if (from != NULL && status == SYSTOLE_OK)
+      memcpy(m->instructions, from, (size_t)bytes);
   }
-  memcpy(m->instructions, from, (size_t)instructions * SYSTOLE_INSTRUCTION_BYTES);
+  if (status != SYSTOLE_OK || m->error.code != SYSTOLE_ERROR_NONE) return status;
   m->count = instructions;
   check_program(m);
   if (m->error.code != SYSTOLE_ERROR_NONE) return SYSTOLE_OK;

@@ -22,9 +22,32 @@ typedef struct systole_model_error {
   uint32_t index, detail;
 } systole_model_error;
 
+/* Device memory that is reached by transactions instead of pointers (a larger
+ * simulation). Every unit reads and writes in the order of its instructions. */
+enum { SYSTOLE_MODEL_LATER = -1 };
+typedef struct systole_model_bus {
+  void *user; /* of the functions */
+
+  /* `bytes` at `address` into `to`. 0; or SYSTOLE_MODEL_LATER: they are not here yet, and
+   * the same is asked for again; or SYSTOLE_ERROR_SLAVE, SYSTOLE_ERROR_DECODE with the
+   * address of the burst in *bad. SYSTOLE_UNIT_FETCH reads ahead of its time and is never
+   * told to come back. */
+  int (*read)(void *user, int unit, uint64_t address, void *to, uint64_t bytes,
+              uint64_t *bad);
+  /* The other way, for STORE number `index` of the program. 0 or an error. */
+  int (*write)(void *user, uint32_t index, uint64_t address, const void *from,
+               uint64_t bytes, uint64_t *bad);
+} systole_model_bus;
+
+typedef struct systole_model_tile {
+  uint64_t address;
+  uint32_t index; /* of its WEIGHTS */
+} systole_model_tile;
+
 typedef struct systole_model_machine {
   systole_geometry geometry;
-  systole_axi_store *memory[2]; /* gmem0, gmem1 */
+  systole_axi_store *memory[2]; /* gmem0, gmem1; NULL with a bus */
+  const systole_model_bus *bus; /* NULL: pointers into `memory` */
   uint8_t *ub;                  /* ub_rows x dim, see SystoleModelTurn */
   uint64_t generation;          /* of its contents */
   int32_t *acc;                 /* acc_rows x dim */
@@ -45,6 +68,16 @@ typedef struct systole_model_machine {
   uint64_t tiles_count, tiles_used, tiles_room, starts_room;
   uint64_t raw_done, raw_stored; /* rows of the raw ACTIVATE and STORE at work */
   uint32_t executed;             /* instructions, END left out */
+
+  /* With a bus: a unit waits for data; lines of the LOAD at work that are here, tiles of
+   * the MATMUL at work likewise; where tiles are and whose they are, in order; a copy of
+   * those of one MATMUL; what STORE is sending. */
+  int waits;
+  uint64_t load_lines, tiles_pulled;
+  systole_model_tile *tile_from;
+  uint8_t *tile_bytes, *sending;
+  uint64_t tile_from_room, tile_bytes_room, sending_room;
+
   systole_model_error error;
   /* Events; cycles and bytes come from the forecast. */
   uint64_t zero_macs, ub_reads, ub_writes, weight_rows, acc_reads;
@@ -63,8 +96,11 @@ systole_status systole_model_begin(systole_model_machine *machine, uint64_t prog
                                    uint32_t instructions);
 
 /* Executes until all is done, an error is found, or `stop` instructions are executed.
- * *done is 1 in the first two cases. */
+ * *done is 1 in the first two cases. With a bus, also until data are missing. */
 systole_status systole_model_continue(systole_model_machine *machine, uint32_t stop,
                                       int *done);
+
+/* The error of a run in which nothing can move any more, if there is none yet. */
+void systole_model_starve(systole_model_machine *machine);
 
 #endif

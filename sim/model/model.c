@@ -29,6 +29,8 @@ struct systole_model {
   double clock_mhz, cpu_seconds;
   int timing_only;
   int running, done;
+  int measured; /* `forecast` is this run's */
+  systole_forecast forecast;
   uint64_t counters[SYSTOLE_COUNTERS];
 };
 
@@ -124,7 +126,8 @@ systole_status systole_model_create(systole_model **out,
     status = systole_model_machine_make(&model->machine, &options->geometry,
                                         options->portable);
   }
-  for (int port = 0; port < 2 && status == SYSTOLE_OK; port++) {
+  model->machine.bus = options->bus;
+  for (int port = 0; port < 2 && status == SYSTOLE_OK && options->bus == NULL; port++) {
     model->machine.memory[port] = systole_axi_store_create(bases[port], bytes);
     if (model->machine.memory[port] == NULL) {
       status = systole_fail(SYSTOLE_ERR_HOST_MEMORY,
@@ -233,6 +236,7 @@ systole_status systole_model_start(systole_model *model, uint64_t program,
     return systole_fail(SYSTOLE_ERR_DEVICE, "a run is going on this model; wait for it");
   }
   memset(model->counters, 0, sizeof model->counters);
+  model->measured = 0;
   const double start = systole_cpu_seconds();
   const systole_status status =
       systole_model_begin(&model->machine, program, weights, activations, instructions);
@@ -243,35 +247,76 @@ systole_status systole_model_start(systole_model *model, uint64_t program,
 }
 
 /* Counters of a run whose data is done. */
-static void tell_time(systole_model *model) {
-  systole_model_machine *m = &model->machine;
-  systole_forecast f;
+static void count(systole_model *model, const systole_forecast *f) {
+  const systole_model_machine *m = &model->machine;
   uint64_t *c = model->counters;
-  if (systole_forecast_make(&f, m->instructions, m->count, &m->geometry,
-                            &model->timing) != SYSTOLE_OK) {
-    /* Queues and buffers are finite, other than in execute.c: here the watchdog ends it.
-     */
-    m->error = (systole_model_error){SYSTOLE_ERROR_TOKEN, SYSTOLE_UNIT_DISPATCH, 0, 0};
-    return;
-  }
-  c[SYSTOLE_COUNTER_CYCLES] = f.cycles;
-  c[SYSTOLE_COUNTER_ACTIVE] = f.ledger.active;
-  c[SYSTOLE_COUNTER_START] = f.ledger.start;
-  c[SYSTOLE_COUNTER_DRAIN] = f.ledger.drain;
-  c[SYSTOLE_COUNTER_OUTPUT_STALL] = f.ledger.output_stall;
-  c[SYSTOLE_COUNTER_INPUT_STALL] = f.ledger.input_stall;
-  c[SYSTOLE_COUNTER_WEIGHT_STALL] = f.ledger.weight_stall;
-  c[SYSTOLE_COUNTER_WEIGHT_SHIFT] = f.ledger.weight_shift;
-  c[SYSTOLE_COUNTER_OTHER] = f.ledger.other;
-  c[SYSTOLE_COUNTER_GMEM0_READ_BYTES] = f.gmem0_read_bytes;
-  c[SYSTOLE_COUNTER_GMEM0_WRITE_BYTES] = f.gmem0_write_bytes;
-  c[SYSTOLE_COUNTER_GMEM1_READ_BYTES] = f.gmem1_read_bytes;
-  c[SYSTOLE_COUNTER_INSTRUCTIONS] = f.instructions;
+  c[SYSTOLE_COUNTER_CYCLES] = f->cycles;
+  c[SYSTOLE_COUNTER_ACTIVE] = f->ledger.active;
+  c[SYSTOLE_COUNTER_START] = f->ledger.start;
+  c[SYSTOLE_COUNTER_DRAIN] = f->ledger.drain;
+  c[SYSTOLE_COUNTER_OUTPUT_STALL] = f->ledger.output_stall;
+  c[SYSTOLE_COUNTER_INPUT_STALL] = f->ledger.input_stall;
+  c[SYSTOLE_COUNTER_WEIGHT_STALL] = f->ledger.weight_stall;
+  c[SYSTOLE_COUNTER_WEIGHT_SHIFT] = f->ledger.weight_shift;
+  c[SYSTOLE_COUNTER_OTHER] = f->ledger.other;
+  c[SYSTOLE_COUNTER_GMEM0_READ_BYTES] = f->gmem0_read_bytes;
+  c[SYSTOLE_COUNTER_GMEM0_WRITE_BYTES] = f->gmem0_write_bytes;
+  c[SYSTOLE_COUNTER_GMEM1_READ_BYTES] = f->gmem1_read_bytes;
+  c[SYSTOLE_COUNTER_INSTRUCTIONS] = f->instructions;
   c[SYSTOLE_COUNTER_ZERO_MACS] = m->zero_macs;
   c[SYSTOLE_COUNTER_UB_READS] = m->ub_reads;
   c[SYSTOLE_COUNTER_UB_WRITES] = m->ub_writes;
   c[SYSTOLE_COUNTER_WEIGHT_ROWS] = m->weight_rows;
   c[SYSTOLE_COUNTER_ACC_READS] = m->acc_reads;
+}
+
+/* The forecast of the run, once. 0: it does not end. */
+static int measure(systole_model *model) {
+  const systole_model_machine *m = &model->machine;
+  if (!model->measured) {
+    model->measured = systole_forecast_make(&model->forecast, m->instructions, m->count,
+                                            &m->geometry, &model->timing) == SYSTOLE_OK;
+  }
+  return model->measured;
+}
+
+static void tell_time(systole_model *model) {
+  systole_model_error *error = &model->machine.error;
+  if (measure(model)) {
+    count(model, &model->forecast);
+  } else {
+    /* Queues and buffers are finite, other than in execute.c: here the watchdog ends it.
+     */
+    *error = (systole_model_error){SYSTOLE_ERROR_TOKEN, SYSTOLE_UNIT_DISPATCH, 0, 0};
+  }
+}
+
+systole_status systole_model_measure(systole_model *model, uint64_t *cycles) {
+  const double cpu = systole_cpu_seconds();
+  const int good = model->running && model->machine.error.code == SYSTOLE_ERROR_NONE;
+  *cycles = good && measure(model) ? model->forecast.cycles : 0;
+  model->cpu_seconds += systole_cpu_seconds() - cpu;
+  return SYSTOLE_OK;
+}
+
+systole_status systole_model_run_to(systole_model *model, double part, int *done) {
+  systole_model_machine *m = &model->machine;
+  const double cpu = systole_cpu_seconds();
+  systole_status status = SYSTOLE_OK;
+  *done = !model->running || model->timing_only || m->error.code != SYSTOLE_ERROR_NONE;
+  if (!*done) {
+    const double stop = part < 1 ? part * m->count : m->count;
+    status = systole_model_continue(m, (uint32_t)stop, done);
+  }
+  if (model->timing_only && part < 1) *done = 0;
+  if (model->running && status == SYSTOLE_OK && *done &&
+      m->error.code == SYSTOLE_ERROR_NONE) {
+    tell_time(model);
+  }
+  if (*done || status != SYSTOLE_OK) model->running = 0;
+  model->done |= *done;
+  model->cpu_seconds += systole_cpu_seconds() - cpu;
+  return status;
 }
 
 systole_status systole_model_run(systole_model *model, uint32_t slice_ms, int *done) {
@@ -296,6 +341,55 @@ systole_status systole_model_run(systole_model *model, uint32_t slice_ms, int *d
   return status;
 }
 
+systole_status systole_model_run_timed(systole_model *model,
+                                       const systole_forecast_bus *time) {
+  systole_model_machine *m = &model->machine;
+  systole_forecast f;
+  if (!model->running) return SYSTOLE_OK;
+  systole_status status = SYSTOLE_OK;
+  memset(&f, 0, sizeof f);
+  if (m->error.code == SYSTOLE_ERROR_NONE) {
+    const systole_status ended = systole_forecast_on_bus(
+        &f, m->instructions, m->count, &m->geometry, &model->timing, time);
+    int failed = 0;
+    if (ended == SYSTOLE_ERR_HOST_MEMORY) status = ended;
+    if (ended != SYSTOLE_ERR_DEVICE) status = systole_model_compute(model, &failed);
+    /* Nothing is left that could bring what is waited for: here the watchdog ends it. */
+    if (ended == SYSTOLE_ERR_ARGUMENT && m->error.code == SYSTOLE_ERROR_NONE) {
+      const int all = model->timing_only || m->executed + 1 == m->count;
+      if (all) {
+        m->error =
+            (systole_model_error){SYSTOLE_ERROR_TOKEN, SYSTOLE_UNIT_DISPATCH, 0, 0};
+      } else {
+        systole_model_starve(m);
+      }
+    }
+  }
+  count(model, &f);
+  model->running = 0;
+  model->done = 1;
+  return status;
+}
+
+systole_status systole_model_compute(systole_model *model, int *failed) {
+  int done;
+  const double cpu = systole_cpu_seconds();
+  systole_status status = SYSTOLE_OK;
+  if (!model->timing_only) {
+    status = systole_model_continue(&model->machine, UINT32_MAX, &done);
+  }
+  *failed = status != SYSTOLE_OK || model->machine.error.code != SYSTOLE_ERROR_NONE;
+  model->cpu_seconds += systole_cpu_seconds() - cpu;
+  return status;
+}
+
+void systole_model_fail(systole_model *model, int code, int unit, uint32_t index,
+                        uint64_t address) {
+  systole_model_error *error = &model->machine.error;
+  if (error->code != SYSTOLE_ERROR_NONE) return;
+  *error = (systole_model_error){code, unit, index, (uint32_t)address};
+}
+
 void systole_model_stop(systole_model *model) {
   model->running = 0;
   model->done = 0;
@@ -305,6 +399,10 @@ double systole_model_clock_mhz(const systole_model *model) { return model->clock
 
 const char *systole_model_memory_name(const systole_model *model) {
   return model->preset.name;
+}
+
+const systole_memory_timing *systole_model_timing(const systole_model *model) {
+  return &model->timing;
 }
 
 double systole_model_cpu_seconds(const systole_model *model) {

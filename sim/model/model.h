@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "model/execute.h"
+#include "program/forecast.h"
 #include "systole/systole.h"
 
 typedef struct systole_model systole_model;
@@ -19,6 +21,8 @@ typedef struct systole_model_options {
   uint64_t memory_bytes;     /* behind each port; 0: 4 GiB */
   int portable;              /* 1: no kernel for this machine's instructions */
   int timing_only;           /* 1: cycles without data; memory keeps its contents */
+  /* Device memory is elsewhere: none of its own, so no alloc and no at. Kept. */
+  const systole_model_bus *bus;
 } systole_model_options;
 
 /* The geometry that the RTL of this array size has when nothing else is asked for. */
@@ -45,15 +49,35 @@ systole_status systole_model_start(systole_model *model, uint64_t program,
                                    uint64_t weights, uint64_t activations,
                                    uint32_t instructions);
 
+/* For whoever lets time pass itself, in place of systole_model_run: the cycles of the run
+ * that was started, before it is computed (0: it will end with an error) ... */
+systole_status systole_model_measure(systole_model *model, uint64_t *cycles);
+/* ... and its instructions, as far as `part` (0 ... 1) of all of them; *done as below. */
+systole_status systole_model_run_to(systole_model *model, double part, int *done);
+
 /* Goes on for about `slice_ms`; *done is 1 when the run has ended, well or badly (see
  * RegErrorCode). */
 systole_status systole_model_run(systole_model *model, uint32_t slice_ms, int *done);
+
+/* On a bus, in place of systole_model_run: the whole run against a clock, with bursts
+ * that `time` answers (forecast.h) and data that the model's bus has when they have come.
+ * When `time` abandons it, or an error ends it, the counters hold the cycles until then.
+ * The run is over in any case; a status other than SYSTOLE_OK is this machine's. */
+systole_status systole_model_run_timed(systole_model *model,
+                                       const systole_forecast_bus *time);
+/* Inside of it: computes as far as data are there. *failed is 1 when an error was found,
+ * and the run should be abandoned. */
+systole_status systole_model_compute(systole_model *model, int *failed);
+/* A response that came after the data had gone: the run's error, if it is the first. */
+void systole_model_fail(systole_model *model, int code, int unit, uint32_t index,
+                        uint64_t address);
 
 /* Forgets a run that was not finished. */
 void systole_model_stop(systole_model *model);
 
 double systole_model_clock_mhz(const systole_model *model);
 const char *systole_model_memory_name(const systole_model *model);
+const systole_memory_timing *systole_model_timing(const systole_model *model);
 double systole_model_cpu_seconds(const systole_model *model);      /* inside runs */
 const char *systole_model_kernel_name(const systole_model *model); /* who multiplies */
 
