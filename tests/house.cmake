@@ -5,7 +5,7 @@ add_test(NAME isa_is_generated
          COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_isa --check)
 add_test(NAME kernel_is_generated
          COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_kernel --check)
-foreach(case IN ITEMS gen_isa gen_kernel setup count_tests)
+foreach(case IN ITEMS gen_isa gen_kernel setup count_tests energy_tables)
   add_test(NAME scripts_${case}
            COMMAND ${CMAKE_CURRENT_LIST_DIR}/scripts/${case}_test ${PROJECT_SOURCE_DIR})
 endforeach()

@@ -9,6 +9,7 @@
 
 #include "number.h"
 #include "story.h"
+#include "systole/energy.h"
 
 enum {
   KeyMemory = 1000,
@@ -19,6 +20,7 @@ enum {
   KeyDeviceMemory,
   KeyRecord,
   KeyRecordLimit,
+  KeyTechnology,
   KeyJson
 };
 
@@ -39,6 +41,11 @@ static const struct argp_option options[] = {
      "Writes down what is done with the card, for systole replay", 10},
     {"record-limit", KeyRecordLimit, "MIB", 0,
      "Where that file ends at the latest (default 1024)", 10},
+    {"technology", KeyTechnology, "NAME", 0,
+     "Chip that an array's energy is modelled for: 45nm, 28nm, 7nm or fpga-16nm "
+     "(default: "
+     "45nm simulated, fpga-16nm on a card)",
+     10},
     {"json", KeyJson, NULL, 0, "One JSON object on standard output, nothing else there",
      20},
     {0}};
@@ -99,6 +106,15 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                              "--record-limit is %s; give MiB from 1 to 4294967296", text);
       }
       common->device.record_bytes = value << 20;
+      break;
+    case KeyTechnology:
+      if (systole_technology_title(text) == NULL) {
+        code = systole_story(SYSTOLE_EXIT_USAGE,
+                             "--technology is '%s'; the technologies are 45nm, 28nm, 7nm "
+                             "and fpga-16nm",
+                             text);
+      }
+      common->device.technology = text;
       break;
     case KeyJson:
       common->json = 1;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "story.h"
+#include "systole/energy.h"
 #include "text.h"
 
 static void row(const char *name, const char *figure) {
@@ -55,15 +56,19 @@ static void show_power(const systole_result *result) {
   if (power->kind != SYSTOLE_KIND_UNKNOWN) {
     snprintf(figure, sizeof figure, "%s W", systole_text_figure(a, power->nominal));
     row("power", figure);
-    printf("between %s and %s W, %s\n", systole_text_figure(b, power->low),
+    const char *technology = result->stats.technology;
+    printf("between %s and %s W, %s", systole_text_figure(b, power->low),
            systole_text_figure(c, power->high), systole_kind_word(power->kind));
+    if (power->kind == SYSTOLE_KIND_MODELLED && technology != NULL)
+      printf(" for %s", systole_technology_title(technology));
+    printf("\n");
   }
   if (efficiency.kind != SYSTOLE_KIND_UNKNOWN) {
     snprintf(figure, sizeof figure, "%s %s/W", systole_text_figure(a, efficiency.nominal),
              systole_result_unit(result));
     row("efficiency", figure);
-    printf("between %s and %s", systole_text_figure(b, efficiency.low),
-           systole_text_figure(c, efficiency.high));
+    printf("between %s and %s, %s", systole_text_figure(b, efficiency.low),
+           systole_text_figure(c, efficiency.high), systole_kind_word(efficiency.kind));
     if (energy->kind != SYSTOLE_KIND_UNKNOWN) {
       printf("; %s mJ", systole_text_figure(a, 1000 * energy->nominal));
     }

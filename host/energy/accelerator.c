@@ -12,8 +12,8 @@ typedef struct range {
 static const double pico = 1e-12;
 static const double micro = 1e-6;
 
-static range coefficient(systole_coefficient_index i) {
-  const systole_energy_coefficient *c = systole_energy_coefficient_at(i);
+static range coefficient(systole_technology_index t, systole_coefficient_index i) {
+  const systole_energy_coefficient *c = systole_energy_coefficient_at(t, i);
   const range r = {c->low, c->nominal, c->high};
   return r;
 }
@@ -24,14 +24,9 @@ static void add(range *to, range what, double times) {
   to->high += what.high * times;
 }
 
-/* pJ a byte from a memory of `bytes`, on the straight line in log-log through the
- * published points. Below 8 KB and above 1 MB the end points hold: smaller ones are all
- * periphery, larger ones are built from banks. */
-static double sram(double bytes) {
+/* On the straight line in log-log through the three points y. */
+static double between(double bytes, const double y[3]) {
   const double x[3] = {8.0 * 1024, 32.0 * 1024, 1024.0 * 1024};
-  const double y[3] = {coefficient(SYSTOLE_COEFFICIENT_SRAM_8K).nominal,
-                       coefficient(SYSTOLE_COEFFICIENT_SRAM_32K).nominal,
-                       coefficient(SYSTOLE_COEFFICIENT_SRAM_1024K).nominal};
   if (bytes <= x[0]) return y[0];
   if (bytes >= x[2]) return y[2];
   const int i = bytes < x[1] ? 0 : 1;
@@ -39,25 +34,40 @@ static double sram(double bytes) {
   return y[i] * exp(slope * log(bytes / x[i]));
 }
 
-/* A memory of `banks` banks: at least the energy of one bank, at most that of a single
- * memory of the whole capacity, nominally the geometric mean. */
-static range memory(double bytes, double banks) {
-  range r = {sram(bytes / banks), 0, sram(bytes)};
-  r.nominal = sqrt(r.low * r.high);
+/* pJ a byte from a memory of `bytes`, on the line through the points that the technology
+ * has. Below 8 KB and above 1 MB the end points hold: smaller ones are all periphery,
+ * larger ones are built from banks. */
+static range sram(systole_technology_index t, double bytes) {
+  const range a = coefficient(t, SYSTOLE_COEFFICIENT_SRAM_8K),
+              b = coefficient(t, SYSTOLE_COEFFICIENT_SRAM_32K),
+              c = coefficient(t, SYSTOLE_COEFFICIENT_SRAM_1024K);
+  const double low[3] = {a.low, b.low, c.low},
+               nominal[3] = {a.nominal, b.nominal, c.nominal},
+               high[3] = {a.high, b.high, c.high};
+  const range r = {between(bytes, low), between(bytes, nominal), between(bytes, high)};
   return r;
 }
 
-static range dram(const char *preset) {
-  if (preset != NULL && strcmp(preset, "ddr4") == 0) {
-    return coefficient(SYSTOLE_COEFFICIENT_DRAM_DDR4);
-  }
-  if (preset != NULL && strcmp(preset, "hbm2") == 0) {
-    return coefficient(SYSTOLE_COEFFICIENT_DRAM_HBM2);
-  }
-  return coefficient(SYSTOLE_COEFFICIENT_DRAM_IDEAL);
+/* A memory of `banks` banks: at least the energy of one bank, at most that of a single
+ * memory of the whole capacity, nominally the geometric mean. */
+static range memory(systole_technology_index t, double bytes, double banks) {
+  const range bank = sram(t, bytes / banks), whole = sram(t, bytes);
+  const range r = {bank.low, sqrt(bank.nominal * whole.nominal), whole.high};
+  return r;
 }
 
-static range run_energy(const systole_stats *stats, const systole_geometry *geometry) {
+static range dram(systole_technology_index t, const char *preset) {
+  if (preset != NULL && strcmp(preset, "ddr4") == 0) {
+    return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_DDR4);
+  }
+  if (preset != NULL && strcmp(preset, "hbm2") == 0) {
+    return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_HBM2);
+  }
+  return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_IDEAL);
+}
+
+static range run_energy(systole_technology_index t, const systole_stats *stats,
+                        const systole_geometry *geometry) {
   const double dim = geometry->dim;
   const double pes = dim * dim;
   const double ub_bytes = (double)geometry->ub_rows * dim;
@@ -69,34 +79,35 @@ static range run_energy(const systole_stats *stats, const systole_geometry *geom
   const double zero =
       (double)stats->zero_macs < all_macs ? (double)stats->zero_macs : all_macs;
 
-  const range share = coefficient(SYSTOLE_COEFFICIENT_MAC_ZERO_SHARE);
-  range mac = coefficient(SYSTOLE_COEFFICIENT_MAC_MULTIPLY);
-  add(&mac, coefficient(SYSTOLE_COEFFICIENT_MAC_ADD), 1);
+  const range share = coefficient(t, SYSTOLE_COEFFICIENT_MAC_ZERO_SHARE);
+  range mac = coefficient(t, SYSTOLE_COEFFICIENT_MAC_MULTIPLY);
+  add(&mac, coefficient(t, SYSTOLE_COEFFICIENT_MAC_ADD), 1);
   const range zero_mac = {mac.low * share.low, mac.nominal * share.nominal,
                           mac.high * share.high};
 
   range pj = {0, 0, 0};
   add(&pj, mac, all_macs - zero);
   add(&pj, zero_mac, zero);
-  add(&pj, coefficient(SYSTOLE_COEFFICIENT_PE_REGISTERS), all_macs);
-  add(&pj, coefficient(SYSTOLE_COEFFICIENT_PE_CLOCK), (double)stats->cycles * pes);
-  add(&pj, memory(ub_bytes, dim),
+  add(&pj, coefficient(t, SYSTOLE_COEFFICIENT_PE_REGISTERS), all_macs);
+  add(&pj, coefficient(t, SYSTOLE_COEFFICIENT_PE_CLOCK), (double)stats->cycles * pes);
+  add(&pj, memory(t, ub_bytes, dim),
       (double)stats->ub_read_bytes + (double)stats->ub_write_bytes);
-  add(&pj, memory(acc_bytes, dim),
+  add(&pj, memory(t, acc_bytes, dim),
       (double)stats->acc_read_bytes + (double)stats->acc_write_bytes);
   /* Every byte of weights is written into the FIFO and read from it. */
-  add(&pj, memory(fifo_bytes, dim), 2 * (double)stats->weight_bytes);
-  add(&pj, dram(stats->memory),
+  add(&pj, memory(t, fifo_bytes, dim), 2 * (double)stats->weight_bytes);
+  add(&pj, dram(t, stats->memory),
       (double)stats->dram_read_bytes + (double)stats->dram_write_bytes);
 
   range uw = {0, 0, 0};
-  add(&uw, coefficient(SYSTOLE_COEFFICIENT_STATIC_PE), pes);
-  add(&uw, coefficient(SYSTOLE_COEFFICIENT_STATIC_SRAM),
+  add(&uw, coefficient(t, SYSTOLE_COEFFICIENT_STATIC_PE), pes);
+  add(&uw, coefficient(t, SYSTOLE_COEFFICIENT_STATIC_SRAM),
       ub_bytes + acc_bytes + fifo_bytes);
 
   range joules = {0, 0, 0};
   add(&joules, pj, pico);
   add(&joules, uw, micro * stats->seconds);
+  add(&joules, coefficient(t, SYSTOLE_COEFFICIENT_STATIC_CHIP), stats->seconds);
   return joules;
 }
 
@@ -106,8 +117,11 @@ void systole_energy_accelerator(const systole_stats *stats,
   const systole_bounds unknown = {SYSTOLE_KIND_UNKNOWN, 0, 0, 0};
   systole_bounds energy = unknown;
   systole_bounds power = unknown;
-  if (stats->has_cycles && stats->cycles > 0 && stats->seconds > 0 && geometry->dim > 0) {
-    const range e = run_energy(stats, geometry);
+  const systole_technology_index t = systole_technology_of(
+      stats->technology != NULL ? stats->technology : systole_technology_default(1));
+  if (stats->has_cycles && stats->cycles > 0 && stats->seconds > 0 && geometry->dim > 0 &&
+      t < SYSTOLE_TECHNOLOGY_COUNT) {
+    const range e = run_energy(t, stats, geometry);
     const double s = stats->seconds;
     energy = (systole_bounds){SYSTOLE_KIND_MODELLED, e.low, e.nominal, e.high};
     power = (systole_bounds){SYSTOLE_KIND_MODELLED, e.low / s, e.nominal / s, e.high / s};

@@ -15,25 +15,30 @@
 
 #include <stddef.h>
 
-#include "systole/systole.h"
+#include "systole/energy.h"
 
 /* ---- the accelerator's activity model
  * -------------------------------------------------- */
 
 /* E = sum(events x energy per event) + static power x time, from the events that the
- * device counted. power_w is energy_j over stats->seconds. Both have kind MODELLED, or
- * UNKNOWN when the run has no cycle counts (has_cycles = 0), took no time, or is no array
- * (dim = 0). Either out-pointer may be NULL. A pure function of its arguments. */
+ * device counted, in the technology that stats->technology names (NULL: the default of
+ * simulated devices). power_w is energy_j over stats->seconds. Both have kind MODELLED,
+ * or UNKNOWN when the run has no cycle counts (has_cycles = 0), took no time, is no array
+ * (dim = 0), or the technology is not known. Either out-pointer may be NULL. A pure
+ * function of its arguments. */
 void systole_energy_accelerator(const systole_stats *stats,
                                 const systole_geometry *geometry, systole_bounds *power_w,
                                 systole_bounds *energy_j);
 
-/* The technology that the coefficients describe, for legends: "45 nm CMOS (Horowitz
- * 2014)". Static storage. */
-const char *systole_energy_technology(void);
+/* The name of the technology that is meant where none was asked for. Static storage. */
+const char *systole_technology_default(int simulated);
+
+/* The same name in static storage; NULL when there is no such technology. */
+const char *systole_technology_named(const char *name);
 
 /* One line of host/energy/data/coefficients.csv. */
 typedef struct systole_energy_coefficient {
+  const char *technology; /* "45nm"; "any": of all of them */
   const char *name;
   const char *unit;
   double low, nominal, high;

@@ -11,7 +11,8 @@ static const char header[] =
     "peak_gops,peak_kind,percent_of_peak,seconds,gops,repeats,wall_s,wall_low_s,wall_"
     "high_s,cpu_s,"
     "sim_macs_per_cpu_s,host_share,power_kind,power_low_w,power_nominal_w,power_high_w,"
-    "energy_kind,energy_low_j,energy_nominal_j,energy_high_j\n";
+    "energy_kind,energy_low_j,energy_nominal_j,energy_high_j,"
+    "technology\n";
 
 static void put_text(FILE *file, const char *text) {
   if (text == NULL) text = "";
@@ -87,7 +88,7 @@ static void put_row(FILE *file, const systole_result *r) {
   put_bounds(file, &s->power_w);
   fputc(',', file);
   put_bounds(file, &s->energy_j);
-  fputc('\n', file);
+  fprintf(file, ",%s\n", s->technology != NULL ? s->technology : "");
 }
 
 void systole_report_csv(FILE *file, const systole_report *report) {

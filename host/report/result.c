@@ -316,6 +316,8 @@ cJSON *systole_result_json(const systole_result *result) {
   good = good && add_number(object, "host_share", stats->host_share) &&
          add_bounds(object, "power_w", &stats->power_w) &&
          add_bounds(object, "energy_j", &stats->energy_j);
+  if (good && stats->technology != NULL)
+    good = add_text(object, "technology", stats->technology);
   const systole_bounds efficiency = systole_result_efficiency(result);
   good = good && add_bounds(object, "gops_per_w", &efficiency);
   if (!good) {

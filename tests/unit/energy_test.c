@@ -529,7 +529,10 @@ static double nominal(const char *name) {
   size_t count = 0;
   const systole_energy_coefficient *all = systole_energy_coefficients(&count);
   for (size_t i = 0; i < count; i++) {
-    if (strcmp(all[i].name, name) == 0) return all[i].nominal;
+    if (strcmp(all[i].name, name) == 0 && (strcmp(all[i].technology, "45nm") == 0 ||
+                                           strcmp(all[i].technology, "any") == 0)) {
+      return all[i].nominal;
+    }
   }
   cr_assert(0, "no coefficient %s", name);
   return 0;
@@ -683,15 +686,31 @@ Test(accelerator, is_not_far_from_a_real_chip) {
   cr_expect_gt(busy.high - rest.high, 24.0, "%g W", busy.high - rest.high);
   cr_expect_gt(busy.nominal - rest.nominal, 12.0, "%g W", busy.nominal - rest.nominal);
   cr_expect_lt(busy.nominal - rest.nominal, 48.0, "%g W", busy.nominal - rest.nominal);
+
+  /* Its own technology. */
+  s.technology = idle.technology = "28nm";
+  const systole_bounds work = energy_of(&s, &tpu), leak = energy_of(&idle, &tpu);
+  cr_expect_lt(work.low - leak.low, 12.0, "%g W", work.low - leak.low);
+  cr_expect_gt(work.high - leak.high, 12.0, "%g W", work.high - leak.high);
+  cr_expect_gt(work.nominal - leak.nominal, 4.0, "%g W", work.nominal - leak.nominal);
+  cr_expect_lt(work.nominal - leak.nominal, 36.0, "%g W", work.nominal - leak.nominal);
 }
 
 /* ---- the data file
  * --------------------------------------------------------------------- */
 
 Test(coefficients, are_complete) {
-  size_t count = 0;
+  size_t count = 0, technologies = 0;
   const systole_energy_coefficient *all = systole_energy_coefficients(&count);
-  cr_assert_geq(count, 10u);
+  const systole_technology *t = systole_technology_list(&technologies);
+  cr_assert_geq(count, 40u);
+  cr_assert_eq(technologies, 4u);
+  for (size_t i = 0; i < technologies; i++) {
+    cr_expect_gt(strlen(t[i].source), 20u, "%s has no source", t[i].name);
+    cr_expect_str_eq(systole_technology_title(t[i].name), t[i].title);
+  }
+  cr_expect_null(systole_technology_title("46nm"));
+  cr_expect_null(systole_technology_title(""));
   int published = 0;
   for (size_t i = 0; i < count; i++) {
     const systole_energy_coefficient *c = &all[i];
@@ -701,7 +720,7 @@ Test(coefficients, are_complete) {
     cr_expect_geq(c->low, 0.0, "%s", c->name);
     cr_expect_leq(c->low, c->nominal, "%s", c->name);
     cr_expect_leq(c->nominal, c->high, "%s", c->name);
-    cr_expect_gt(c->nominal, 0.0, "%s", c->name);
+    cr_expect(c->nominal > 0 || c->high == 0, "%s of %s", c->name, c->technology);
     const int is_published = strcmp(c->kind, "published") == 0;
     cr_expect(is_published || strcmp(c->kind, "estimate") == 0, "%s: %s", c->name,
               c->kind);
@@ -709,10 +728,46 @@ Test(coefficients, are_complete) {
     if (!is_published) {
       cr_expect_geq(c->high, 2 * c->nominal, "%s: an estimate widens its bound", c->name);
     }
-    for (size_t j = 0; j < i; j++) cr_expect_str_neq(all[j].name, c->name);
+    for (size_t j = 0; j < i; j++) {
+      cr_expect(strcmp(all[j].name, c->name) != 0 ||
+                    strcmp(all[j].technology, c->technology) != 0,
+                "%s of %s twice", c->name, c->technology);
+    }
   }
-  cr_expect_gt(published, 5);
-  cr_expect_not_null(strstr(systole_energy_technology(), "45 nm"));
+  cr_expect_gt(published, 10);
+}
+
+/* One run in each: finer chips take less, an FPGA takes more than the ASIC of 45 nm. */
+Test(technology, orders_as_it_should) {
+  static const char *const names[] = {"7nm", "28nm", "45nm", "fpga-16nm"};
+  systole_stats s = busy_run();
+  systole_bounds before = {SYSTOLE_KIND_UNKNOWN, 0, 0, 0};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    s.technology = names[i];
+    const systole_bounds e = energy_of(&s, &sixteen);
+    cr_expect_eq(e.kind, SYSTOLE_KIND_MODELLED, "%s", names[i]);
+    cr_expect_gt(e.nominal, before.nominal, "%s", names[i]);
+    cr_expect_gt(e.high, before.high, "%s", names[i]);
+    before = e;
+  }
+  s.technology = "45nm";
+  const systole_bounds named = energy_of(&s, &sixteen);
+  s.technology = NULL;
+  cr_expect_eq(energy_of(&s, &sixteen).nominal, named.nominal);
+  s.technology = "46nm";
+  cr_expect_eq(energy_of(&s, &sixteen).kind, SYSTOLE_KIND_UNKNOWN);
+  cr_expect_str_eq(systole_technology_default(1), "45nm");
+  cr_expect_str_eq(systole_technology_default(0), "fpga-16nm");
+}
+
+/* An estimate's bounds are wider than those of published values beside it. */
+Test(technology, an_estimate_is_less_sure) {
+  systole_stats s = busy_run();
+  s.technology = "7nm";
+  const systole_bounds known = energy_of(&s, &sixteen);
+  s.technology = "fpga-16nm";
+  const systole_bounds guessed = energy_of(&s, &sixteen);
+  cr_expect_gt(guessed.high / guessed.low, known.high / known.low);
 }
 
 /* docs/energy.md shows the same figures. */
@@ -732,9 +787,9 @@ Test(coefficients, stand_in_the_documentation) {
   const systole_energy_coefficient *all = systole_energy_coefficients(&count);
   char line[1024];
   for (size_t i = 0; i < count; i++) {
-    snprintf(line, sizeof line, "| `%s` | %s | %g | %g | %g | %s | %s |\n", all[i].name,
-             all[i].unit, all[i].low, all[i].nominal, all[i].high, all[i].kind,
-             all[i].source);
+    snprintf(line, sizeof line, "| %s | `%s` | %s | %g | %g | %g | %s | %s |\n",
+             all[i].technology, all[i].name, all[i].unit, all[i].low, all[i].nominal,
+             all[i].high, all[i].kind, all[i].source);
     cr_expect(document_has(line), "docs/energy.md lacks: %s", line);
   }
 }

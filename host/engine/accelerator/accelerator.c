@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "card/record/record.h"
+#include "energy/energy.h"
 #include "engine/epilogue.h"
 #include "program/pack.h"
 #include "program/program.h"
@@ -124,6 +125,24 @@ static systole_memory_timing timing_of(const systole_engine *engine) {
   return timing;
 }
 
+/* The technology of the energy model; NULL in the context: the card's default. */
+static systole_status choose_technology(systole_run_context *context,
+                                        const systole_device_options *options) {
+  if (options == NULL || options->technology == NULL) return SYSTOLE_OK;
+  context->technology = systole_technology_named(options->technology);
+  if (context->technology != NULL) return SYSTOLE_OK;
+  char names[128] = "";
+  size_t count = 0, used = 0;
+  const systole_technology *all = systole_technology_list(&count);
+  for (size_t i = 0; i < count && used < sizeof names; i++) {
+    used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                             all[i].name);
+  }
+  return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                      "energy cannot be modelled in '%.32s'; the technologies are %s",
+                      options->technology, names);
+}
+
 systole_status systole_accelerator_open(systole_engine **out, const systole_card_ops *ops,
                                         const char *what,
                                         const systole_device_options *options) {
@@ -136,7 +155,8 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
   engine->context.ops = ops;
   engine->context.geometry = &engine->geometry;
   if (options != NULL) engine->context.timeout_ms = options->timeout_ms;
-  status = ops->open(&engine->context.card, what, options);
+  status = choose_technology(&engine->context, options);
+  if (status == SYSTOLE_OK) status = ops->open(&engine->context.card, what, options);
   if (status == SYSTOLE_OK && options != NULL && options->record_path != NULL) {
     char name[256];
     const systole_card_ops *recorder_ops;

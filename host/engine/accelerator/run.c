@@ -2,12 +2,10 @@
 
 #include <string.h>
 
+#include "energy/energy.h"
 #include "program/check.h"
 #include "support/clock.h"
 #include "support/error.h"
-#ifdef SYSTOLE_HAVE_ENERGY
-#include "energy/energy.h"
-#endif
 
 enum {
   kSliceMs = 50
@@ -175,7 +173,7 @@ void systole_run_fill_stats(systole_stats *stats, const systole_run_context *con
     stats->seconds = totals->wall_s;
   }
   if (stats->seconds > 0.0) stats->gops = 2e-9 * (double)macs / stats->seconds;
-#ifdef SYSTOLE_HAVE_ENERGY
+  stats->technology = context->technology != NULL ? context->technology
+                                                  : systole_technology_default(simulated);
   systole_energy_accelerator(stats, geometry, &stats->power_w, &stats->energy_j);
-#endif
 }

@@ -72,10 +72,15 @@ typedef struct systole_device_options {
   uint64_t trace_run;         /* run that the window belongs to, counted from 0 */
   const char *record_path;    /* writes down what is done with a card; NULL: nothing */
   uint64_t record_bytes;      /* limit of that file; 0: 1 GiB */
+  const char *technology;     /* that an array's energy is modelled in: "45nm", ... (see
+                                 systole/energy.h); NULL: 45nm simulated, fpga-16nm else */
 } systole_device_options;
 #define SYSTOLE_DEVICE_OPTIONS_VERSION 1
-#define SYSTOLE_DEVICE_OPTIONS_INIT \
-  { SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, 0 }
+#define SYSTOLE_DEVICE_OPTIONS_INIT                                                   \
+  {                                                                                   \
+    SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, 0, \
+        NULL                                                                          \
+  }
 
 /* Opens a device by name: "rtl:16", "rtl:64", "rtl:16:readable", "cpu", ...
  * options may be NULL. SYSTOLE_ERR_NOT_FOUND: unknown name, or library not built or
@@ -212,6 +217,7 @@ typedef struct systole_stats {
    * known. What remains is the host's. */
   double transfer_s; /* copies to and from the device */
   double compute_s;
+  const char *technology; /* that energy_j is modelled in; NULL: it does not apply */
 } systole_stats;
 
 /* ---- products ------------------------------------------------------------------------
