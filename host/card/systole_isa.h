@@ -16,7 +16,7 @@
 /** byte 0 of every instruction */
 #define SYSTOLE_ISA_VERSION 1
 /** timing of the units; see hw/README.md */
-#define SYSTOLE_RTL_VERSION 2
+#define SYSTOLE_RTL_VERSION 3
 /** units that own a queue and exchange tokens */
 #define SYSTOLE_UNITS 5
 /** a pair of units holds at most 63 unused tokens */
@@ -121,6 +121,9 @@
 /** LOAD: valid lanes of the last block, the others become zero; 0 means all */
 #define SYSTOLE_COPY_LAST_LANES_LSB 384
 #define SYSTOLE_COPY_LAST_LANES_BITS 9
+/** raw STORE: lanes of every row that are stored, whole beats; 0 means all */
+#define SYSTOLE_COPY_RAW_LANES_LSB 400
+#define SYSTOLE_COPY_RAW_LANES_BITS 9
 
 /* ---- Fields of WEIGHTS ---- */
 /** 0: tiles; 1: one block of column parameters */

@@ -158,7 +158,8 @@ systole_status systole_forecast_gemm(systole_stats *out,
   memset(&f, 0, sizeof f);
   int nothing = scenario->m == 0 || scenario->n == 0 || scenario->k == 0;
   if (!nothing) {
-    status = systole_weights_layout_make(&p.layout, scenario->geometry.dim, scenario->n,
+    status = systole_weights_layout_make(&p.layout, scenario->geometry.dim,
+                                         scenario->geometry.axi_bytes, scenario->n,
                                          scenario->k);
     if (status == SYSTOLE_OK) status = forecast_product(&f, &p);
     if (status != SYSTOLE_OK) return status;

@@ -124,16 +124,19 @@ static int accumulators_bad(const systole_instruction *i,
 static int check_copy(const systole_instruction *i, const systole_geometry *geometry,
                       uint32_t *detail) {
   uint64_t beat = (uint64_t)geometry->axi_bytes;
+  uint64_t lanes = SYSTOLE_GET(i, COPY_RAW) ? SYSTOLE_GET(i, COPY_RAW_LANES) : 0;
   /* A LOAD may consist of fill rows alone; a STORE has none. */
   uint64_t line = SYSTOLE_GET(i, COPY_ROWS) + SYSTOLE_GET(i, COPY_FILL_BEFORE) +
                   SYSTOLE_GET(i, COPY_FILL_AFTER);
   if (line == 0 || SYSTOLE_GET(i, COPY_LINES) == 0 || SYSTOLE_GET(i, COPY_BLOCKS) == 0 ||
-      SYSTOLE_GET(i, COPY_LAST_LANES) > (uint64_t)geometry->dim) {
+      SYSTOLE_GET(i, COPY_LAST_LANES) > (uint64_t)geometry->dim ||
+      lanes > (uint64_t)geometry->dim) {
     return SYSTOLE_ERROR_COUNT;
   }
   if (SYSTOLE_GET(i, COPY_OFFSET) % beat != 0 ||
       SYSTOLE_GET(i, COPY_MEM_LINE_STRIDE) % beat != 0 ||
-      SYSTOLE_GET(i, COPY_MEM_BLOCK_STRIDE) % beat != 0) {
+      SYSTOLE_GET(i, COPY_MEM_BLOCK_STRIDE) % beat != 0 ||
+      lanes * sizeof(int32_t) % beat != 0) {
     return SYSTOLE_ERROR_ALIGN;
   }
   if (SYSTOLE_GET(i, COPY_RAW)) return SYSTOLE_ERROR_NONE; /* touches no unified buffer */

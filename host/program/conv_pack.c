@@ -28,8 +28,9 @@ typedef struct grid {
 } grid;
 
 static systole_layout whole_grid(const grid *g) {
-  const systole_layout layout = {g->rows * g->columns, g->channels, g->stride,
-                                 g->block_rows,        g->dim,      g->element};
+  const systole_layout layout = {
+      g->rows * g->columns, g->channels, g->stride, g->block_rows,
+      g->element,           g->dim,      g->dim};
   return layout;
 }
 

@@ -488,7 +488,7 @@ static void do_array(forecaster *f, int64_t now) {
 /* ---- copies: what LOAD and STORE have in common
  * ------------------------------------------ */
 
-static copy read_copy(const systole_instruction *i) {
+static copy read_copy(const forecaster *f, const systole_instruction *i) {
   copy c = {0};
   c.rows = (int64_t)SYSTOLE_GET(i, COPY_ROWS);
   c.lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
@@ -499,12 +499,10 @@ static copy read_copy(const systole_instruction *i) {
   c.line_stride = SYSTOLE_GET_SIGNED(i, COPY_MEM_LINE_STRIDE);
   c.block_stride = SYSTOLE_GET_SIGNED(i, COPY_MEM_BLOCK_STRIDE);
   c.raw = (int)SYSTOLE_GET(i, COPY_RAW);
+  const int64_t lanes = (int64_t)SYSTOLE_GET(i, COPY_RAW_LANES);
+  c.row_bytes = !c.raw ? f->dim : 4 * (lanes > 0 ? lanes : f->dim);
   c.give = (unsigned)SYSTOLE_GET(i, GIVE);
   return c;
-}
-
-static int64_t row_bytes(const forecaster *f, const copy *c) {
-  return c->raw ? 4 * f->dim : f->dim;
 }
 
 /* Accepts, or asks for the next burst. `limit` bursts may be in flight; retired_at tells
@@ -548,7 +546,7 @@ static void do_ask(forecaster *f, copier *c, int unit, channel *port, int64_t no
   }
   if (!c->asking) {
     copy *job = &c->jobs[c->accepted % kUnitJobs];
-    *job = read_copy(accept(f, unit, now));
+    *job = read_copy(f, accept(f, unit, now));
     c->start_at[c->accepted % kUnitJobs] = now + kJobStart;
     c->accepted++;
     c->asking = 1;
@@ -560,7 +558,7 @@ static void do_ask(forecaster *f, copier *c, int unit, channel *port, int64_t no
   if (job->rows > 0) {
     c->request_from =
         job->offset + c->block * job->block_stride + c->line * job->line_stride;
-    c->request_bytes = systole_ceil_div(job->rows * row_bytes(f, job), f->axi) * f->axi;
+    c->request_bytes = systole_ceil_div(job->rows * job->row_bytes, f->axi) * f->axi;
     c->request_at = max64(now + kRequestAlone, c->request_at);
   }
   c->ask_at = now + 1;
@@ -720,9 +718,9 @@ static void stored(forecaster *f, store_end end) {
 static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_taken) {
   copier *c = &f->store;
   const copy *job = job_of(c);
-  int64_t beats = systole_ceil_div(rows * row_bytes(f, job), f->axi), last = from;
-  int64_t hold = max64(1, f->axi / row_bytes(f, job));
-  int64_t pace = max64(1, row_bytes(f, job) / f->axi);
+  int64_t beats = systole_ceil_div(rows * job->row_bytes, f->axi), last = from;
+  int64_t hold = max64(1, f->axi / job->row_bytes);
+  int64_t pace = max64(1, job->row_bytes / f->axi);
   c->running = 1;
   for (int64_t left = beats; left > 0;) {
     unsigned burst = c->moved % kRing;
@@ -756,7 +754,7 @@ static int64_t send(forecaster *f, int64_t from, int64_t rows, int64_t *last_tak
 static int64_t sendable(const forecaster *f, int64_t most) {
   const copier *c = &f->store;
   const copy *job = job_of(c);
-  int64_t beats = 0, bytes = row_bytes(f, job);
+  int64_t beats = 0, bytes = job->row_bytes;
   for (unsigned b = c->moved; b != c->issued && beats * f->axi < most * bytes; b++) {
     beats += c->beats[b % kRing];
   }
@@ -799,6 +797,21 @@ static int64_t next_activate(const forecaster *f) {
   return store_takes(f, 1) ? max64(f->activate_at, store_ready(f)) : kNever;
 }
 
+/* Raw: tokens are given when the last accumulator row has been read, which needs a slot
+ * for it; if an int8 row of an earlier instruction has not been taken by then, when this
+ * one's last row is. */
+static void give_early(forecaster *f) {
+  const int64_t slots = f->dim >= 128 ? 2 * kSlots : kSlots;
+  const int64_t before = f->raw_rows + f->activate_left - slots; /* rows taken by then */
+  if (!f->raw || before > f->raw_rows) return;
+  int64_t read = f->activate_read + (f->activate_rows - 1) * f->activate_pace;
+  if (before > 0) read = max64(read, f->raw_taken_at[(before - 1) % kRing] + 1);
+  if (read <= f->int8_until) return;
+  f->gave = 1;
+  f->queues[SYSTOLE_UNIT_ACTIVATE].free = read - 1; /* the next one enters behind it */
+  give(f, SYSTOLE_UNIT_ACTIVATE, f->activate_give, read + kActivateGive);
+}
+
 static void do_activate(forecaster *f, int64_t now) {
   if (!f->activating) {
     const systole_instruction *i = accept(f, SYSTOLE_UNIT_ACTIVATE, now);
@@ -815,22 +828,33 @@ static void do_activate(forecaster *f, int64_t now) {
     /* Rows follow those of the instruction before without a gap. */
     f->activate_at =
         max64(reads + (f->raw ? kActivateRaw : kActivateInt8), f->activate_free);
+    f->activate_read = reads;
+    f->activate_rows = f->activate_left;
+    f->gave = 0;
+    give_early(f);
     return;
   }
   int64_t last, rows = min64(f->activate_left, f->raw ? kQuantum : kSharedQuantum);
   if (f->raw) {
     rows = sendable(f, rows);
+    const int64_t pace = max64(1, job_of(&f->store)->row_bytes / f->axi);
     f->activate_at = send(f, now, rows, &last);
+    for (int64_t r = rows - 1; r >= 0; r--) {
+      f->raw_taken_at[f->raw_rows++ % kRing] = last - r * pace;
+    }
   } else {
     last = port_take(&f->port_b, now, rows, f->activate_pace) - 1;
     f->activate_at = last + f->activate_pace;
   }
   f->activate_left -= rows;
+  if (!f->gave) give_early(f);
   if (f->activate_left > 0) return;
   f->activating = 0;
   f->activate_free = last + 1;
+  if (f->gave) return;
   f->queues[SYSTOLE_UNIT_ACTIVATE].free = now; /* the next one enters behind it */
   give(f, SYSTOLE_UNIT_ACTIVATE, f->activate_give, last + kActivateGive);
+  if (!f->raw) f->int8_until = last;
 }
 
 /* Rows of the unified buffer to memory. */

@@ -24,6 +24,7 @@ enum {
   kStoreBursts = 16,   /* likewise */
   kStoreAnswers = 13,  /* STOREs whose responses are awaited */
   kMatmulPending = 4,  /* MATMULs whose last rows are landing */
+  kSlots = 32,         /* rows in the activation unit; twice as many from Dim 128 on */
   kQuantum = 16,       /* rows of a step; int8 rows and the rows of a LOAD ... */
   kSharedQuantum = 4,  /* ... when they share port B */
   kMostAtOnce = 10000, /* events of a cycle; more, and a stream goes in circles */
@@ -68,6 +69,7 @@ typedef struct tokens {
 typedef struct copy { /* a LOAD or STORE */
   int64_t rows, lines, blocks, before, after;
   int64_t offset, line_stride, block_stride;
+  int64_t row_bytes;
   int raw;
   unsigned give;
 } copy;
@@ -177,6 +179,12 @@ typedef struct forecaster {
   int activating, raw;
   int64_t activate_left, activate_at, activate_free, activate_pace;
   unsigned activate_give;
+  int64_t activate_read;       /* its first accumulator row */
+  int64_t activate_rows;       /* all of them */
+  int64_t raw_rows;            /* raw rows that the store has taken, over the whole run */
+  int64_t raw_taken_at[kRing]; /* the last of them */
+  int64_t int8_until;          /* the last int8 row was taken */
+  int gave;                    /* this instruction has given its tokens */
 
   copier load, store;
   port_b port_b;

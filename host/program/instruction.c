@@ -46,6 +46,7 @@ static const systole_field store_fields[] = {
     SIGNED("mem_block_stride", COPY_MEM_BLOCK_STRIDE),
     SIGNED("ub_line_stride", COPY_UB_LINE_STRIDE),
     SIGNED("ub_block_stride", COPY_UB_BLOCK_STRIDE),
+    UNSIGNED("raw_lanes", COPY_RAW_LANES),
     {NULL, 0, 0, 0}};
 
 static const systole_field weights_fields[] = {UNSIGNED("params", WEIGHTS_PARAMS),

@@ -56,14 +56,15 @@ static void copy_band(uint8_t *out, int64_t out_stride, const uint8_t *in,
 
 /* Bytes of block `b` that come from the matrix. */
 static int64_t block_width(const systole_layout *layout, int64_t b) {
-  int64_t columns = layout->columns - b * layout->dim;
-  if (columns > layout->dim) columns = layout->dim;
+  int64_t columns = layout->columns - b * layout->block_columns;
+  if (columns > layout->block_columns) columns = layout->block_columns;
   return columns * layout->element;
 }
 
 void systole_pack_blocks(void *out, const systole_layout *layout, const void *matrix,
                          int64_t first, int64_t count) {
-  int64_t row_bytes = (int64_t)layout->dim * layout->element;
+  int64_t row_bytes = layout->pitch * layout->element;
+  int64_t step = layout->block_columns * layout->element; /* in a row of the matrix */
   int64_t block_bytes = systole_block_bytes(layout);
   uint8_t *to = out;
   const uint8_t *from = matrix;
@@ -73,7 +74,7 @@ void systole_pack_blocks(void *out, const systole_layout *layout, const void *ma
       int64_t width = block_width(layout, first + b);
       uint8_t *block = to + b * block_bytes + r * row_bytes;
       if (width < row_bytes) memset(block, 0, (size_t)(rows * row_bytes));
-      copy_band(block, row_bytes, from + r * layout->stride + (first + b) * row_bytes,
+      copy_band(block, row_bytes, from + r * layout->stride + (first + b) * step,
                 layout->stride, rows, width);
     }
   }
@@ -86,23 +87,24 @@ void systole_pack_blocks(void *out, const systole_layout *layout, const void *ma
 
 void systole_unpack_blocks(void *matrix, const systole_layout *layout, const void *blocks,
                            int64_t first, int64_t count) {
-  int64_t row_bytes = (int64_t)layout->dim * layout->element;
+  int64_t row_bytes = layout->pitch * layout->element;
+  int64_t step = layout->block_columns * layout->element; /* in a row of the matrix */
   int64_t block_bytes = systole_block_bytes(layout);
   uint8_t *to = matrix;
   const uint8_t *from = blocks;
   for (int64_t r = 0; r < layout->rows; r += kBand) {
     int64_t rows = layout->rows - r < kBand ? layout->rows - r : kBand;
     for (int64_t b = 0; b < count; b++) {
-      copy_band(to + r * layout->stride + (first + b) * row_bytes, layout->stride,
+      copy_band(to + r * layout->stride + (first + b) * step, layout->stride,
                 from + b * block_bytes + r * row_bytes, row_bytes, rows,
                 block_width(layout, first + b));
     }
   }
 }
 
-void systole_pack_params(uint8_t *out, int64_t block_bytes, int dim, int64_t columns,
-                         const systole_epilogue *epilogue) {
-  int64_t blocks = (columns + dim - 1) / dim;
+void systole_pack_params(uint8_t *out, int64_t block_bytes, int64_t block_columns,
+                         int64_t columns, const systole_epilogue *epilogue) {
+  int64_t blocks = (columns + block_columns - 1) / block_columns;
   memset(out, 0, (size_t)(blocks * block_bytes));
   for (int64_t j = 0; j < columns; j++) {
     uint64_t word = 0;
@@ -115,7 +117,8 @@ void systole_pack_params(uint8_t *out, int64_t block_bytes, int dim, int64_t col
               << SYSTOLE_PARAM_MULTIPLIER_LSB;
       word |= (uint64_t)epilogue->shift[j] << SYSTOLE_PARAM_SHIFT_LSB;
     }
-    uint8_t *to = out + j / dim * block_bytes + j % dim * SYSTOLE_PARAM_BYTES;
+    uint8_t *to =
+        out + j / block_columns * block_bytes + j % block_columns * SYSTOLE_PARAM_BYTES;
     for (int i = 0; i < SYSTOLE_PARAM_BYTES; i++) to[i] = (uint8_t)(word >> (8 * i));
   }
 }

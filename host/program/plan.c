@@ -32,11 +32,17 @@ static int64_t round_up(int64_t value, int64_t step) {
 }
 
 systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
-                                           int64_t n, int64_t k) {
+                                           int axi_bytes, int64_t n, int64_t k) {
   systole_weights_layout layout = {0};
   layout.n = n;
   layout.k = k;
   layout.n_blocks = systole_ceil_div(n, dim);
+  /* As few lanes as the blocks need, in whole beats of int32 results. */
+  layout.columns = dim;
+  if (layout.n_blocks > 0) {
+    layout.columns =
+        min64(dim, round_up(systole_ceil_div(n, layout.n_blocks), axi_bytes / 4));
+  }
   layout.k_blocks = systole_ceil_div(k, dim);
   layout.params_block_bytes =
       systole_round_up((uint64_t)dim * SYSTOLE_PARAM_BYTES, SYSTOLE_BLOCK_ALIGN);
@@ -66,7 +72,7 @@ systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
 /* Rows of C and A in device memory. */
 static systole_status place(systole_plan *plan, const systole_weights_layout *weights,
                             const systole_gemm_spec *spec) {
-  uint64_t row_bytes = (uint64_t)plan->dim * (spec->requantise ? 1 : sizeof(int32_t));
+  uint64_t row_bytes = systole_plan_row_bytes(plan, spec);
   uint64_t a_block;
   int fits =
       systole_multiply(&a_block, (uint64_t)plan->block_rows, (uint64_t)plan->dim) &&
@@ -136,7 +142,9 @@ systole_status systole_plan_choose(systole_plan *out, const systole_geometry *ge
   plan.half_rows = geometry->acc_rows / 2;
   plan.beat_rows = max64(1, axi / dim);
   int64_t align_rows = max64(plan.beat_rows, SYSTOLE_BLOCK_ALIGN / dim);
-  plan.block_rows = round_up(spec->m, align_rows);
+  /* Of A and of C, whose rows are whole beats. */
+  plan.block_rows = round_up(spec->m, max64(align_rows, SYSTOLE_BLOCK_ALIGN / axi));
+  plan.columns = weights->columns;
   systole_status status = place(&plan, weights, spec);
   if (status != SYSTOLE_OK) return status;
 
@@ -236,10 +244,15 @@ double systole_plan_bound(const systole_plan *plan, const systole_geometry *geom
   double array = rows * n * k > steps * dim ? rows * n * k : steps * dim;
   double loads = passes * rows * k * dim / rate;
   double tiles = steps * dim * dim / rate / geometry->weight_ports;
-  double stores = rows * n * dim * (spec->requantise ? 1 : 4) / rate;
+  double stores = rows * n * (double)systole_plan_row_bytes(plan, spec) / rate;
   double most = array > loads ? array : loads;
   if (tiles > most) most = tiles;
   return stores > most ? stores : most;
+}
+
+uint64_t systole_plan_row_bytes(const systole_plan *plan, const systole_gemm_spec *spec) {
+  return (uint64_t)(spec->requantise ? plan->dim
+                                     : plan->columns * (int64_t)sizeof(int32_t));
 }
 
 int64_t systole_plan_row(const systole_plan *plan, const systole_gemm_spec *spec,

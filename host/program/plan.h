@@ -18,7 +18,9 @@
  */
 typedef struct systole_weights_layout {
   int64_t n, k;
-  int64_t n_blocks, k_blocks; /* of dim columns, of dim rows */
+  int64_t n_blocks, k_blocks; /* of at most dim columns, of dim rows */
+  int64_t columns; /* of a block; the last may have fewer. All blocks have about the same,
+                      so that storing one takes no longer than another */
   uint64_t block_bytes;   /* from column block to column block; whole 64-byte blocks */
   uint64_t params_offset; /* first block of column parameters */
   uint64_t params_block_bytes; /* from one to the next */
@@ -27,7 +29,7 @@ typedef struct systole_weights_layout {
 
 /* SYSTOLE_ERR_ARGUMENT when the sizes overflow. */
 systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
-                                           int64_t n, int64_t k);
+                                           int axi_bytes, int64_t n, int64_t k);
 
 /* What one run computes: `m` rows, and the column blocks first_block ... + n_blocks - 1.
  */
@@ -54,6 +56,7 @@ typedef struct systole_plan {
   int64_t half_rows;  /* accumulator rows of one half */
   int64_t beat_rows;  /* rows per memory beat; row counts are multiples of it */
   int64_t block_rows; /* rows of a column block in device memory */
+  int64_t columns;    /* of a column block of C */
   int64_t granule;    /* strips begin at multiples of this many rows */
   int64_t granules;   /* of them in M */
   int64_t strip;      /* most rows of a strip */
@@ -92,6 +95,10 @@ double systole_plan_bound(const systole_plan *plan, const systole_geometry *geom
                           const systole_weights_layout *weights,
                           const systole_gemm_spec *spec,
                           const systole_memory_timing *memory);
+
+/* Bytes of a row of a column block of C in device memory: int8 rows are those of the
+ * unified buffer, int32 rows have the block's columns only. */
+uint64_t systole_plan_row_bytes(const systole_plan *plan, const systole_gemm_spec *spec);
 
 /* First row of a strip; for strip = strips, the end of the last. Strips differ by at most
  * a granule. */

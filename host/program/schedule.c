@@ -168,7 +168,7 @@ static int64_t feed_params(builder *b, int64_t block) {
 static systole_instruction *add_store(builder *b, const finished *f, int64_t block,
                                       int64_t blocks) {
   const systole_plan *plan = b->plan;
-  int64_t row_bytes = plan->dim * (b->spec->requantise ? 1 : (int64_t)sizeof(int32_t));
+  int64_t row_bytes = (int64_t)systole_plan_row_bytes(plan, b->spec);
   systole_instruction *store = push(&b->stores, SYSTOLE_OP_STORE);
   SYSTOLE_SET(store, COPY_OFFSET,
               (int64_t)plan->c_offset + block * (int64_t)plan->c_block_bytes +
@@ -186,6 +186,9 @@ static void finish_raw(builder *b, const finished *f, systole_instruction *activ
   SYSTOLE_SET(activate, ACTIVATE_RAW, 1);
   systole_instruction *store = add_store(b, f, f->block, blocks);
   SYSTOLE_SET(store, COPY_RAW, 1);
+  if (b->plan->columns < b->plan->dim) {
+    SYSTOLE_SET(store, COPY_RAW_LANES, b->plan->columns);
+  }
 }
 
 /* int8: rows go to one of two result areas, which a STORE empties when the store group

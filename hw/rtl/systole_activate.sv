@@ -21,7 +21,9 @@
 // Latency from the read of the last accumulator row of an output row: 5 cycles to raw_valid_o, 14
 // to ub_valid_o. From the accepted instruction to its first read: 3 cycles.
 // It reads no accumulator row from a half into which rows are on their way (flight_i).
-// Done: tokens are given in the cycle after the last row was taken.
+// Done: tokens are given in the cycle after the last row was taken; those of raw rows when the last
+// accumulator row has been read, and behind those of earlier instructions. Raw rows then leave as the
+// store takes them, and the half is free meanwhile.
 // Errors: a row beyond the unified buffer (result or residual; detail: the row), accumulator rows
 // beyond AccRows or across the halves (detail: the first row). Nothing is read from then on.
 `include "systole_assert.svh"
@@ -84,8 +86,9 @@ module systole_activate #(
   output logic                  busy_o
 );
   // An output row has a slot from the start of its last element until it is taken: 15 cycles to the
-  // output and one to give the slot back must fit.
-  localparam int Slots    = 32;
+  // output and one to give the slot back must fit. Raw rows of a wide array leave in several cycles
+  // each; those that wait here bridge the time (2 Dim) until the next instruction's may be read.
+  localparam int Slots    = (Dim >= 128) ? 64 : 32;
   localparam int SlotBits = $clog2(Slots);
   localparam int Stages   = 13;
   localparam int RawStage = 4;
@@ -108,7 +111,7 @@ module systole_activate #(
   localparam int CtlHigh  = 25;
   localparam int CtlMul   = 33; // of the residual
   localparam int CtlResZero = 50;
-  localparam int CtlSlot  = 58;
+  localparam int CtlSlot  = 58; // SlotBits
 
   localparam int TagRaw   = UbBits;
   localparam int TagTail  = UbBits + 1;
@@ -168,7 +171,10 @@ module systole_activate #(
   logic [4:0]          elem_w_q;                  // pixels left in the line
   logic [24:0]         elem_line_q;               // accumulator row of the line's first pixel
   logic                elem_last;
-  logic                acc_bad, ub_bad, res_bad;
+  // The element's rows are outside of the accumulators' half, of the buffer; any of these. Looked at
+  // when the rows are written, since what may start reaches far.
+  logic                acc_bad_q, ub_bad_q, res_bad_q, bad_q;
+  logic                s_acc_bad_q, s_ub_bad_q, s_res_bad_q;
   // flight_i a cycle later: a row needs longer to the accumulators, and no path begins outside.
   logic [1:0]          flight_q;
   logic                open;                      // nothing but the grant of a residual is missing
@@ -182,20 +188,22 @@ module systole_activate #(
   // What an output row takes along: index, give, last of its instruction, raw, unified-buffer row.
   logic [TagBits-1:0]  tag_m [0:Slots-1];
   logic [TagBits-1:0]  tag;
+  logic                finishes;                  // the last element of an instruction starts
+  logic                early;                     // ... whose tokens need not wait until rows are taken
+  logic [SlotBits:0]   late_q;                    // instructions that wait for that
   logic                out_tail_q;
   logic [UnitBits-1:0] out_give_q;
   logic [31:0]         out_index_q;
 
-  assign acc_bad   = !q_void_q && (32'(q_row_q) >= AccRows || q_row_q[AccBits-1] != q_base_q[AccBits-1]);
-  assign ub_bad    = !q_ctl_q[CtlRaw] && 32'(q_ub_q) >= UbRows;
-  assign res_bad   = q_ctl_q[CtlAdd] && 32'(q_res_q) >= UbRows;
   assign elem_last = q_void_q || (elem_w_q == 5'd1 && q_h_q == 5'd1);
   assign want      = q_ctl_q[CtlAdd] && (q_ctl_q[CtlSum] ? elem_last : elem_first_q);
-  assign open      = q_valid_q && !acc_bad && !ub_bad && !res_bad && room_q != '0 &&
+  assign open      = q_valid_q && !bad_q && room_q != '0 &&
                      (q_void_q || !flight_q[q_row_q[AccBits-1]]) &&
                      !(q_head_q && elem_first_q && q_ctl_q[CtlAdd] && !room_q[SlotBits]);
   assign go        = open && (!want || residual_grant_i);
   assign q_free    = !q_valid_q || (go && elem_last);
+  assign finishes  = go && elem_last && q_tail_q;
+  assign early     = q_ctl_q[CtlRaw] && late_q == '0;
 
   assign residual_valid_o = open && want;
   assign residual_row_o   = q_res_q[UbBits-1:0];
@@ -214,6 +222,12 @@ module systole_activate #(
   logic                low_above;
   logic [24:0]         n_row;
   logic                n_void;
+  logic [24:0]         next_row;
+  logic                n_acc_bad, n_ub_bad, n_res_bad;
+
+  function automatic logic outside(input logic [24:0] row, input logic [23:0] base);
+    outside = 32'(row) >= AccRows || row[AccBits-1] != base[AccBits-1];
+  endfunction
 
   // Pixels of a window that lie in the image: `edge_at` is its first one, `rest` what the image has
   // from there on.
@@ -330,6 +344,9 @@ module systole_activate #(
       n_void = wide <= PlaceBits'(0) || high <= PlaceBits'(0);
       n_row  = (p_top_q[PlaceBits-1] ? 25'(p_base_q) : p_row_q) +
                (p_left_q[PlaceBits-1] ? 25'd0 : 25'(p_left_q));
+      n_acc_bad = !n_void && outside(n_row, p_base_q);
+      n_ub_bad  = !p_ctl_q[CtlRaw] && 32'(p_ub_q) >= UbRows;
+      n_res_bad = p_ctl_q[CtlAdd] && 32'(p_res_q) >= UbRows;
     end
     if (q_free) begin
       q_valid_q    <= s_valid_q || p_step;
@@ -350,6 +367,10 @@ module systole_activate #(
         q_ctl_q     <= s_ctl_q;
         q_give_q    <= s_give_q;
         q_index_q   <= s_index_q;
+        acc_bad_q   <= s_acc_bad_q;
+        ub_bad_q    <= s_ub_bad_q;
+        res_bad_q   <= s_res_bad_q;
+        bad_q       <= s_acc_bad_q || s_ub_bad_q || s_res_bad_q;
         s_valid_q   <= 1'b0;
       end else if (p_step) begin
         q_head_q    <= p_first_q;
@@ -367,6 +388,10 @@ module systole_activate #(
         q_ctl_q     <= p_ctl_q;
         q_give_q    <= p_give_q;
         q_index_q   <= p_index_q;
+        acc_bad_q   <= n_acc_bad;
+        ub_bad_q    <= n_ub_bad;
+        res_bad_q   <= n_res_bad;
+        bad_q       <= n_acc_bad || n_ub_bad || n_res_bad;
       end
     end else begin
       if (p_step) begin
@@ -384,19 +409,25 @@ module systole_activate #(
         s_ctl_q   <= p_ctl_q;
         s_give_q  <= p_give_q;
         s_index_q <= p_index_q;
+        s_acc_bad_q <= n_acc_bad;
+        s_ub_bad_q  <= n_ub_bad;
+        s_res_bad_q <= n_res_bad;
       end
       // The next element of the same window.
       if (go) begin
         elem_first_q <= 1'b0;
         if (elem_w_q != 5'd1) begin
           elem_w_q <= elem_w_q - 5'd1;
-          q_row_q  <= q_row_q + 25'd1;
+          next_row = q_row_q + 25'd1;
         end else begin
           elem_w_q    <= q_w_q;
           q_h_q       <= q_h_q - 5'd1;
-          q_row_q     <= elem_line_q + 25'(q_width_q);
-          elem_line_q <= elem_line_q + 25'(q_width_q);
+          next_row    = elem_line_q + 25'(q_width_q);
+          elem_line_q <= next_row;
         end
+        q_row_q   <= next_row;
+        acc_bad_q <= outside(next_row, q_base_q);
+        bad_q     <= outside(next_row, q_base_q);
       end
     end
     if (!rst_ni) begin
@@ -410,17 +441,17 @@ module systole_activate #(
   always_ff @(posedge clk_i) begin : p_control
     done_o      <= 1'b0;
     flight_q    <= flight_i;
-    ub_error_o  <= q_valid_q && (ub_bad || res_bad) && !acc_bad;
-    acc_error_o <= q_valid_q && acc_bad;
-    if (q_valid_q && (acc_bad || ub_bad || res_bad)) begin
-      error_detail_o <= acc_bad ? 32'(q_base_q) : ub_bad ? 32'(q_ub_q) : 32'(q_res_q);
+    ub_error_o  <= q_valid_q && (ub_bad_q || res_bad_q) && !acc_bad_q;
+    acc_error_o <= q_valid_q && acc_bad_q;
+    if (q_valid_q && bad_q) begin
+      error_detail_o <= acc_bad_q ? 32'(q_base_q) : ub_bad_q ? 32'(q_ub_q) : 32'(q_res_q);
       error_index_o  <= q_index_q;
     end
     acc_read_o <= go && !q_void_q;
     if (go) acc_row_o <= q_row_q[AccBits-1:0];
     if (go && elem_last) begin
       write_q <= write_q + 1'b1;
-      tag_m[write_q] <= {q_index_q, q_give_q, q_tail_q, q_ctl_q[CtlRaw], q_ub_q[UbBits-1:0]};
+      tag_m[write_q] <= {q_index_q, q_give_q, q_tail_q && !early, q_ctl_q[CtlRaw], q_ub_q[UbBits-1:0]};
     end
     if (leave) begin
       read_q      <= read_q + 1'b1;
@@ -439,6 +470,13 @@ module systole_activate #(
       give_o       <= out_give_q;
       done_index_o <= out_index_q;
     end
+    if (finishes && early) begin
+      done_o       <= 1'b1;
+      give_o       <= q_give_q;
+      done_index_o <= q_index_q;
+    end
+    if ((finishes && !early) != (taken && out_tail_q))
+      late_q <= (finishes && !early) ? late_q + 1'b1 : late_q - 1'b1;
     if (go && elem_last && !taken) room_q <= room_q - 1'b1;
     if (taken && !(go && elem_last)) room_q <= room_q + 1'b1;
     if (!rst_ni) begin
@@ -451,6 +489,7 @@ module systole_activate #(
       write_q     <= '0;
       read_q      <= '0;
       room_q      <= (SlotBits + 1)'(Slots);
+      late_q      <= '0;
     end
   end
 
@@ -612,7 +651,7 @@ module systole_activate #(
     end
 
     if (go || valid_q != '0) begin
-      ctl[0] = q_ctl_q | {1'b0, write_q, {CtlSlot-CtlVoid-1{1'b0}}, q_void_q, elem_last, elem_first_q, want, {CtlFetch{1'b0}}};
+      ctl[0] = q_ctl_q | CtlBits'({write_q, {CtlSlot-CtlVoid-1{1'b0}}, q_void_q, elem_last, elem_first_q, want, {CtlFetch{1'b0}}});
       for (int unsigned s = Stages; s > 0; s--) ctl[s] = ctl[s - 1];
     end
     valid_q <= {valid_q[Stages-1:1], go};
@@ -658,6 +697,7 @@ module systole_activate #(
   assign wake_o = accept_o || busy_o || param_valid_i || ub_error_o || acc_error_o;
 
   `SYSTOLE_ASSERT(ResidualArrivesWithItsElement, residual_here_i == (valid_q[2] && ctl[2][CtlFetch]))
+  `SYSTOLE_ASSERT(TokensInOrder, !(finishes && early) || !(taken && out_tail_q))
   `SYSTOLE_ASSERT(SlotsAreEnough, room_q <= (SlotBits + 1)'(Slots))
 
   initial begin

@@ -63,7 +63,9 @@ module systole_dispatch #(
       field(systole_pkg::CopyFillAfterLsb, systole_pkg::CopyFillAfterBits) |
       field(systole_pkg::CopyFillByteLsb, systole_pkg::CopyFillByteBits) |
       field(systole_pkg::CopyLastLanesLsb, systole_pkg::CopyLastLanesBits);
-  localparam logic [InstrBits-1:0] StoreMask = CopyMask | field(systole_pkg::CopyRawLsb, systole_pkg::CopyRawBits);
+  localparam logic [InstrBits-1:0] StoreMask = CopyMask |
+      field(systole_pkg::CopyRawLsb, systole_pkg::CopyRawBits) |
+      field(systole_pkg::CopyRawLanesLsb, systole_pkg::CopyRawLanesBits);
   localparam logic [InstrBits-1:0] WeightsMask = UnitMask |
       field(systole_pkg::WeightsParamsLsb, systole_pkg::WeightsParamsBits) |
       field(systole_pkg::WeightsBankLsb, systole_pkg::WeightsBankBits) |
@@ -180,6 +182,8 @@ module systole_dispatch #(
           8'(systole_pkg::OpStore):
             if (fetch_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits] == '0 ||
                 fetch_i[systole_pkg::CopyBlocksLsb +: systole_pkg::CopyBlocksBits] == '0 ||
+                (fetch_i[systole_pkg::CopyRawLsb] &&
+                 fetch_i[systole_pkg::CopyRawLanesLsb +: systole_pkg::CopyRawLanesBits] > 9'(Dim)) ||
                 fetch_i[systole_pkg::CopyRowsLsb +: systole_pkg::CopyRowsBits] == '0)
               code <= 8'(systole_pkg::ErrorCount);
           8'(systole_pkg::OpWeights):

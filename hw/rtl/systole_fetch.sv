@@ -39,7 +39,7 @@ module systole_fetch #(
   logic [63:0]          addr_q;
   logic [31:0]          left_q;     // instructions not yet asked for
   logic [3:0]           ahead_q;    // asked for and not yet popped
-  logic [2:0]           piece;
+  logic [2:0]           piece_q;    // ... of them in the next request; 0: none is left
   logic                 request;
   logic [BeatBits-1:0]  beat_q;
   logic [InstrBits-1:0] word_q;
@@ -49,10 +49,9 @@ module systole_fetch #(
   logic [31:0]          arrived_q;  // instructions that have arrived whole
 
   assign unused_offset = &{1'b0, program_i[5:0]};
-  assign piece       = (left_q < 32'(Piece)) ? left_q[2:0] : 3'(Piece);
-  assign req_valid_o = left_q != 32'd0 && ahead_q + 4'(piece) <= 4'(Ahead);
+  assign req_valid_o = piece_q != 3'd0 && ahead_q + 4'(piece_q) <= 4'(Ahead);
   assign req_addr_o  = addr_q;
-  assign req_beats_o = 32'(piece) * Beats;
+  assign req_beats_o = 32'(piece_q) * Beats;
   assign request     = req_valid_o && req_ready_i;
   assign data_ready_o = 1'b1;
 
@@ -61,12 +60,15 @@ module systole_fetch #(
     if (start_i) begin
       addr_q <= {program_i[63:6], 6'd0}; // the kernel refuses another one
       left_q <= instructions_i;
+      piece_q <= (instructions_i[31:2] != '0) ? 3'(Piece) : {1'b0, instructions_i[1:0]};
     end
     if (request) begin
-      addr_q <= addr_q + 64'(32'(piece) * systole_pkg::InstructionBytes);
-      left_q <= left_q - 32'(piece);
+      addr_q <= addr_q + 64'(32'(piece_q) * systole_pkg::InstructionBytes);
+      left_q <= left_q - 32'(piece_q);
+      // What left_q less this piece leaves for the next one.
+      piece_q <= (left_q[31:3] != '0) ? 3'(Piece) : left_q[2] ? {1'b0, left_q[1:0]} : 3'd0;
     end
-    if (request || pop_i) ahead_q <= ahead_q + (request ? 4'(piece) : 4'd0) - 4'(pop_i);
+    if (request || pop_i) ahead_q <= ahead_q + (request ? 4'(piece_q) : 4'd0) - 4'(pop_i);
     if (data_valid_i) begin
       index_o <= arrived_q;
       word_q[8*AxiBytes*32'(beat_q) +: 8*AxiBytes] <= data_i;
@@ -82,7 +84,7 @@ module systole_fetch #(
       beat_q    <= '0;
     end
     if (!rst_ni) begin
-      left_q       <= '0;
+      piece_q      <= '0;
       ahead_q      <= '0;
       word_valid_q <= 1'b0;
     end
@@ -94,7 +96,7 @@ module systole_fetch #(
     .pop_i, .valid_o, .head_o);
 
   assign wake_o = start_i || req_valid_o || data_valid_i || word_valid_q || pop_i;
-  assign busy_o = left_q != 32'd0 || ahead_q != 4'd0;
+  assign busy_o = piece_q != 3'd0 || ahead_q != 4'd0;
 
   `SYSTOLE_ASSERT(RoomForWhatWasAskedFor, !word_valid_q || !queue_full)
 

@@ -406,7 +406,7 @@ module systole_kernel #(
   assign units_busy = fetch_busy || load_busy || weight_busy || matmul_busy || activate_busy || store_busy || head_valid != '0;
   assign quiet      = !units_busy && axi_idle;
   assign progress   = active || load_beat || fetch_beat || weight_beat || store_beat || response || push ||
-                      accept != '0 || done != '0 || load_ub_grant || store_ub_grant || raw_ready && raw_valid || activate_ub_grant || acc_read;
+                      accept != '0 || done != '0 || ub_enable || raw_ready && raw_valid || acc_read;
   // What keeps a silent machine waiting is the memory if it owes data, a response or an acceptance.
   assign memory_owes = gmem0_ar_valid_o || gmem0_aw_valid_o || gmem0_w_valid_o || gmem1_ar_valid_o || store_owed ||
                        (!load_axi_idle && !load_data_valid) || !fetch_axi_idle || (!weight_axi_idle && !weight_data_valid);

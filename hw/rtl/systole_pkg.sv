@@ -19,7 +19,7 @@ package systole_pkg;
   localparam int InstructionBytes = 64;  // one instruction in device memory
   localparam int InstructionBits = 512;  // the same in bits
   localparam int IsaVersion = 1;         // byte 0 of every instruction
-  localparam int RtlVersion = 2;         // timing of the units; see hw/README.md
+  localparam int RtlVersion = 3;         // timing of the units; see hw/README.md
   localparam int Units = 5;              // units that own a queue and exchange tokens
   localparam int TokenBits = 6;          // a pair of units holds at most 63 unused tokens
   localparam int QueueDepth = 4;         // instructions that a unit's queue holds
@@ -85,6 +85,8 @@ package systole_pkg;
   localparam int CopyUbBlockStrideBits = 24;
   localparam int CopyLastLanesLsb = 384;      // LOAD: valid lanes of the last block, the others become zero; 0 means all
   localparam int CopyLastLanesBits = 9;
+  localparam int CopyRawLanesLsb = 400;       // raw STORE: lanes of every row that are stored, whole beats; 0 means all
+  localparam int CopyRawLanesBits = 9;
 
   // ## Fields of WEIGHTS
   localparam int WeightsParamsLsb = 32;  // 0: tiles; 1: one block of column parameters

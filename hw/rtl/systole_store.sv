@@ -2,12 +2,12 @@
 //
 // For each block and line: `rows` rows, contiguous in device memory. Rows come from port B of the
 // unified buffer (Dim bytes) or, with raw set, from the activation unit (4 Dim bytes, in the order
-// in which it makes them). The asking side (addresses) runs ahead of the sending side (data).
+// in which it makes them; only the first `lanes` elements of each are stored, one behind the other). The asking side (addresses) runs ahead of the sending side (data).
 //
 // Rate: a beat a cycle. The line's last beat carries strobes for its bytes only.
 // Done: tokens are given after the response to the last burst of the instruction.
-// Errors: a row beyond the unified buffer (detail: the row); an offset or stride that is not a
-// multiple of AxiBytes (nothing is written).
+// Errors: a row beyond the unified buffer (detail: the row); an offset, a stride or the bytes of a raw
+// row that are not a multiple of AxiBytes (nothing is written).
 `include "systole_assert.svh"
 `default_nettype none
 
@@ -63,32 +63,44 @@ module systole_store #(
   output logic                  busy_o
 );
   localparam int AxiShift = $clog2(AxiBytes);
+  // A row of Dim (or 4 Dim) bytes leaves as so many beats.
+  localparam int RawParts  = 4 * Dim / AxiBytes;
+  localparam int Int8Parts = (Dim >= AxiBytes) ? Dim / AxiBytes : 1;
+  localparam int PartBits  = $clog2(RawParts);
 
   // ---- asking ------------------------------------------------------------------------------
   logic        ask_q;
-  logic        raw_q;
   logic [63:0] line_addr_q;
   logic [63:0] block_addr_q;
   logic [63:0] line_stride_q;
   logic [63:0] block_stride_q;
-  logic [15:0] rows_q;
   logic [15:0] lines_q;
   logic [15:0] lines_left_q;
   logic [15:0] blocks_left_q;
   logic        misaligned;
   logic        step;
   logic        jobs_full;
-  logic [31:0] line_bytes;
+  logic [31:0] line_beats_q;      // of a line
+  logic        head_raw;
+  logic [15:0] head_rows;
+  logic [8:0]  head_lanes;
+  logic [PartBits:0]   head_parts; // beats of a raw row
+  logic [PartBits-1:0] head_last_part;
 
+  assign head_raw   = head_i[systole_pkg::CopyRawLsb];
+  assign head_rows  = head_i[systole_pkg::CopyRowsLsb +: systole_pkg::CopyRowsBits];
+  assign head_lanes = head_i[systole_pkg::CopyRawLanesLsb +: systole_pkg::CopyRawLanesBits];
+  assign head_parts = (head_lanes == '0) ? (PartBits + 1)'(RawParts) : (PartBits + 1)'({head_lanes, 2'b00} >> AxiShift);
+  assign head_last_part = head_raw ? PartBits'(head_parts - 1'b1) : PartBits'(Int8Parts - 1);
   assign misaligned =
       head_i[systole_pkg::CopyOffsetLsb +: AxiShift] != '0 ||
       head_i[systole_pkg::CopyMemLineStrideLsb +: AxiShift] != '0 ||
-      head_i[systole_pkg::CopyMemBlockStrideLsb +: AxiShift] != '0;
+      head_i[systole_pkg::CopyMemBlockStrideLsb +: AxiShift] != '0 ||
+      (head_raw && (11'({head_lanes, 2'b00}) & 11'(AxiBytes - 1)) != '0);
   assign accept_o    = head_valid_i && !ask_q && !jobs_full;
-  assign line_bytes  = raw_q ? 32'(rows_q) * (4 * Dim) : 32'(rows_q) * Dim;
   assign req_valid_o = ask_q;
   assign req_addr_o  = line_addr_q;
-  assign req_beats_o = (line_bytes + AxiBytes - 1) >> AxiShift;
+  assign req_beats_o = line_beats_q;
   assign step        = ask_q && req_ready_i;
 
   always_ff @(posedge clk_i) begin
@@ -96,12 +108,12 @@ module systole_store #(
     if (accept_o) begin
       ask_q          <= !misaligned;
       align_error_o  <= misaligned;
-      raw_q          <= head_i[systole_pkg::CopyRawLsb];
       line_addr_q    <= base_i + 64'(head_i[systole_pkg::CopyOffsetLsb +: systole_pkg::CopyOffsetBits]);
       block_addr_q   <= base_i + 64'(head_i[systole_pkg::CopyOffsetLsb +: systole_pkg::CopyOffsetBits]);
       line_stride_q  <= 64'($signed(head_i[systole_pkg::CopyMemLineStrideLsb +: systole_pkg::CopyMemLineStrideBits]));
       block_stride_q <= 64'($signed(head_i[systole_pkg::CopyMemBlockStrideLsb +: systole_pkg::CopyMemBlockStrideBits]));
-      rows_q         <= head_i[systole_pkg::CopyRowsLsb +: systole_pkg::CopyRowsBits];
+      line_beats_q   <= head_raw ? 32'(head_rows) * 32'(head_parts) :
+                                   (32'(head_rows) * Dim + AxiBytes - 1) >> AxiShift;
       lines_q        <= head_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits];
       lines_left_q   <= head_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits];
       blocks_left_q  <= head_i[systole_pkg::CopyBlocksLsb +: systole_pkg::CopyBlocksBits];
@@ -125,13 +137,14 @@ module systole_store #(
   end
 
   // ---- sending -----------------------------------------------------------------------------
-  localparam int JobBits = 32 + UnitBits + 1 + 24 + 3 * 16 + 2 * 24;
+  localparam int JobBits = 32 + UnitBits + 1 + PartBits + 24 + 3 * 16 + 2 * 24;
   logic [JobBits-1:0]  job;
   logic                job_valid;
   logic                job_pop;
   logic [31:0]         job_index;
   logic [UnitBits-1:0] job_give;
   logic                job_raw;
+  logic [PartBits-1:0] job_last_part; // of a row
   logic [23:0]         job_ub_row;
   logic [15:0]         job_rows;
   logic [15:0]         job_lines;
@@ -143,15 +156,15 @@ module systole_store #(
     .clk_i, .rst_ni,
     .push_i(accept_o && !misaligned), .full_o(jobs_full),
     .data_i({head_index_i, head_i[systole_pkg::GiveLsb +: UnitBits],
-             head_i[systole_pkg::CopyRawLsb],
+             head_raw, head_last_part,
              head_i[systole_pkg::CopyUbRowLsb +: systole_pkg::CopyUbRowBits],
-             head_i[systole_pkg::CopyRowsLsb +: systole_pkg::CopyRowsBits],
+             head_rows,
              head_i[systole_pkg::CopyLinesLsb +: systole_pkg::CopyLinesBits],
              head_i[systole_pkg::CopyBlocksLsb +: systole_pkg::CopyBlocksBits],
              head_i[systole_pkg::CopyUbLineStrideLsb +: systole_pkg::CopyUbLineStrideBits],
              head_i[systole_pkg::CopyUbBlockStrideLsb +: systole_pkg::CopyUbBlockStrideBits]}),
     .pop_i(job_pop), .valid_o(job_valid), .head_o(job));
-  assign {job_index, job_give, job_raw, job_ub_row, job_rows, job_lines, job_blocks, job_line_stride,
+  assign {job_index, job_give, job_raw, job_last_part, job_ub_row, job_rows, job_lines, job_blocks, job_line_stride,
           job_block_stride} = job;
 
   // Rows of this job in the order of the copy: from the buffer when raw is 0. The reading
@@ -183,11 +196,7 @@ module systole_store #(
   assign ub_row_o     = read_row_q[UbBits-1:0];
 
   // ---- rows into beats ---------------------------------------------------------------------
-  // A row of Dim (or 4 Dim) bytes leaves as `parts` beats; when a beat holds two rows of Dim bytes
-  // the first one waits in the lower half of row_q.
-  localparam int RawParts  = 4 * Dim / AxiBytes;
-  localparam int Int8Parts = (Dim >= AxiBytes) ? Dim / AxiBytes : 1;
-  localparam int PartBits  = $clog2(RawParts);
+  // When a beat holds two rows of Dim bytes the first one waits in the lower half of row_q.
   localparam int TwoRows   = (AxiBytes > Dim) ? 1 : 0;
   logic [32*Dim-1:0]   row_q;
   logic                row_valid_q;
@@ -289,7 +298,7 @@ module systole_store #(
       row_valid_q <= job_raw || TwoRows == 0 || half_q || line_end;
       half_q      <= !job_raw && TwoRows != 0 && !half_q && !line_end;
       row_short_q <= !job_raw && TwoRows != 0 && !half_q;
-      last_part_q <= job_raw ? PartBits'(RawParts - 1) : PartBits'(Int8Parts - 1);
+      last_part_q <= job_last_part;
       part_q      <= '0;
       row_end_q   <= job_pop;
       row_give_q  <= job_give;

@@ -1,4 +1,5 @@
-// Ends runs in which nothing moves: timeout_o after Cycles cycles without progress_i.
+// Ends runs in which nothing moves: timeout_o after Cycles cycles without progress_i, which is looked
+// at a cycle late, since it comes from everywhere.
 // timeout_o is one cycle; counting starts anew with each progress_i and while run_i is low.
 `default_nettype none
 
@@ -11,11 +12,13 @@ module systole_watchdog #(
   output logic timeout_o
 );
   localparam int Bits = $clog2(Cycles + 1);
+  logic            moved_q; // progress_i of the cycle before
   logic [Bits-1:0] still_q; // cycles without progress
 
   always_ff @(posedge clk_i) begin
-    still_q   <= (run_i && !progress_i && !timeout_o) ? still_q + 1'b1 : '0;
-    timeout_o <= run_i && !progress_i && still_q == Bits'(Cycles - 1);
+    moved_q   <= progress_i || !run_i;
+    still_q   <= (run_i && !moved_q && !timeout_o) ? still_q + 1'b1 : '0;
+    timeout_o <= run_i && !moved_q && still_q == Bits'(Cycles - 1);
   end
 
   initial begin

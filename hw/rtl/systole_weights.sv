@@ -82,7 +82,7 @@ module systole_weights #(
   logic [RowsLeftBits-1:0] rows_left_q;
   logic [FifoBits:0]       reserved_q;   // rows in the FIFO or asked for
   logic [FifoBits:0]       piece_rows;
-  logic                    piece_last;
+  logic                    piece_last_q; // the next piece is the last one, or parameters
   logic [9:0]              piece_beats;
   logic                    room;
   logic                    pieces_full;
@@ -93,8 +93,7 @@ module systole_weights #(
   assign accept_o   = head_valid_i && !active_q;
   assign misaligned = head_i[systole_pkg::WeightsOffsetLsb +: AxiShift] != '0;
 
-  assign piece_last  = params_q || rows_left_q <= RowsLeftBits'(PieceRows);
-  assign piece_rows  = piece_last ? rows_left_q[FifoBits:0] : (FifoBits + 1)'(PieceRows);
+  assign piece_rows  = piece_last_q ? rows_left_q[FifoBits:0] : (FifoBits + 1)'(PieceRows);
   assign piece_beats = params_q ? 10'(ParamBeats) : 10'(32'(piece_rows) * Dim / AxiBytes);
   assign room        = params_q || 32'(reserved_q) + 32'(piece_rows) <= FifoRows;
   assign req_valid_o = active_q && room && !pieces_full;
@@ -113,11 +112,15 @@ module systole_weights #(
       give_q      <= head_i[systole_pkg::GiveLsb +: UnitBits];
       addr_q      <= base_i + 64'(head_i[systole_pkg::WeightsOffsetLsb +: systole_pkg::WeightsOffsetBits]);
       rows_left_q <= {head_i[systole_pkg::WeightsTilesLsb +: systole_pkg::WeightsTilesBits], LaneBits'(0)};
+      piece_last_q <= head_i[systole_pkg::WeightsParamsLsb] ||
+                      {head_i[systole_pkg::WeightsTilesLsb +: systole_pkg::WeightsTilesBits], LaneBits'(0)} <=
+                      RowsLeftBits'(PieceRows);
     end
     if (request) begin
       addr_q      <= addr_q + 64'(PieceRows * Dim);
       rows_left_q <= rows_left_q - RowsLeftBits'(PieceRows);
-      if (piece_last) active_q <= 1'b0;
+      piece_last_q <= rows_left_q <= RowsLeftBits'(2 * PieceRows);
+      if (piece_last_q) active_q <= 1'b0;
     end
     if ((request && !params_q) || pop_row)
       reserved_q <= reserved_q + ((request && !params_q) ? piece_rows : '0) - (FifoBits + 1)'(pop_row);
@@ -148,7 +151,7 @@ module systole_weights #(
 
   systole_fifo #(.Width(PieceBits), .Depth(8)) u_pieces (
     .clk_i, .rst_ni, .clear_i(1'b0),
-    .push_i(request), .data_i({index_q, params_q, bank_q, piece_last, give_q, piece_beats}), .full_o(pieces_full),
+    .push_i(request), .data_i({index_q, params_q, bank_q, piece_last_q, give_q, piece_beats}), .full_o(pieces_full),
     .pop_i(last_beat), .data_o(piece), .empty_o(pieces_empty), .count_o(unused_pieces));
   assign {piece_index, piece_params, piece_bank, piece_done, piece_give, piece_length} = piece;
 

@@ -453,6 +453,12 @@ static uint64_t copy_rows(const systole_instruction *i) {
          SYSTOLE_GET(i, COPY_BLOCKS);
 }
 
+/* Lanes of each row that a raw STORE writes. */
+static int64_t raw_lanes(const systole_model_machine *m, const systole_instruction *s) {
+  const int64_t lanes = (int64_t)SYSTOLE_GET(s, COPY_RAW_LANES);
+  return lanes > 0 ? lanes : m->geometry.dim;
+}
+
 /* Address of row n of a raw STORE. */
 static uint64_t raw_address(const systole_model_machine *m, const systole_instruction *s,
                             uint64_t n) {
@@ -463,7 +469,7 @@ static uint64_t raw_address(const systole_model_machine *m, const systole_instru
   return m->activations + SYSTOLE_GET(s, COPY_OFFSET) +
          (uint64_t)(b * SYSTOLE_GET_SIGNED(s, COPY_MEM_BLOCK_STRIDE) +
                     l * SYSTOLE_GET_SIGNED(s, COPY_MEM_LINE_STRIDE) +
-                    r * m->geometry.dim * 4);
+                    r * raw_lanes(m, s) * (int64_t)sizeof(int32_t));
 }
 
 /* As many rows as both instructions still have. */
@@ -475,7 +481,8 @@ static systole_status hand_over(systole_model_machine *m, const systole_instruct
   activate a;
   read_activate(&a, m, i);
   const int64_t line = a.activation.width * dim;
-  const size_t bytes = (size_t)dim * sizeof(int32_t);
+  const size_t bytes = (size_t)raw_lanes(m, s) * sizeof(int32_t);
+  const int whole = raw_lanes(m, s) == dim;
   while (m->raw_done < rows && m->raw_stored < stores) {
     const int64_t y = (int64_t)m->raw_done / a.rows0, x = (int64_t)m->raw_done % a.rows0;
     /* Rows that stay together on both sides; a pool looks at windows, one by one. */
@@ -488,7 +495,11 @@ static systole_status hand_over(systole_model_machine *m, const systole_instruct
     uint8_t *to = open_store(m, store_index, address, together * bytes, &status);
     if (to == NULL) return status;
     if (plain && a.epilogue.bias == NULL) {
-      memcpy(to, a.sums + (int64_t)m->raw_done * dim, together * bytes);
+      const int32_t *from = a.sums + (int64_t)m->raw_done * dim;
+      if (whole) memcpy(to, from, together * bytes);
+      for (uint64_t r = 0; r < together && !whole; r++) {
+        memcpy(to + r * bytes, from + (int64_t)r * dim, bytes);
+      }
       m->acc_reads += together;
     } else {
       for (uint64_t r = 0; r < together; r++) {

@@ -415,6 +415,8 @@ ParameterizedTest(int *model, fault, instructions_that_dispatch_refuses) {
        SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
       {"STORE of no rows", STORE_RAW, FIELD(COPY_ROWS), 0, SYSTOLE_ERROR_COUNT,
        SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
+      {"STORE of more lanes than there are", STORE_RAW, FIELD(COPY_RAW_LANES), 257,
+       SYSTOLE_ERROR_COUNT, SYSTOLE_UNIT_DISPATCH, "a count is zero or too large"},
   };
   bench *b = bench_open(models[*model]);
   try_edits(b, edits, sizeof edits / sizeof edits[0]);

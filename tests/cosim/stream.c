@@ -228,11 +228,16 @@ typedef struct copy {
   loop memory_lines, memory_blocks;
   int64_t ub_row, offset;
   int64_t row_bytes;
+  int64_t raw_lanes; /* 0: all */
 } copy;
 
 /* `total` rows, 0 for any number, in lines and blocks. */
 static copy draw_copy(builder *b, int raw, int64_t total) {
   copy c = {.row_bytes = raw ? 4 * b->dim : b->dim};
+  if (raw && percent(b, 50)) { /* whole beats of each row */
+    c.row_bytes = between(b, 1, c.row_bytes / b->beat) * b->beat;
+    c.raw_lanes = c.row_bytes / 4;
+  }
   if (total > 0) { /* blocks and lines are divisors */
     int64_t blocks = between(b, 1, 4), lines = between(b, 1, 5);
     while (total % blocks) blocks--;
@@ -280,6 +285,7 @@ static void set_copy(systole_instruction *i, const copy *c) {
   SYSTOLE_SET(i, COPY_MEM_BLOCK_STRIDE, c->memory_blocks.stride);
   SYSTOLE_SET(i, COPY_UB_LINE_STRIDE, c->lines.stride);
   SYSTOLE_SET(i, COPY_UB_BLOCK_STRIDE, c->blocks.stride);
+  SYSTOLE_SET(i, COPY_RAW_LANES, c->raw_lanes);
 }
 
 /* All that it touches. */

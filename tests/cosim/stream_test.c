@@ -190,6 +190,7 @@ HAS(load_memory_backwards, OP(LOAD) && U(COPY_LINES) > 1 && S(COPY_MEM_LINE_STRI
 HAS(store_blocks, OP(STORE) && U(COPY_BLOCKS) > 1 && U(COPY_LINES) > 1)
 HAS(store_backwards, OP(STORE) && U(COPY_BLOCKS) > 1 && S(COPY_MEM_BLOCK_STRIDE) < 0)
 HAS(store_raw, OP(STORE) && U(COPY_RAW))
+HAS(store_raw_lanes, OP(STORE) && U(COPY_RAW) && U(COPY_RAW_LANES))
 HAS(params_0, OP(WEIGHTS) && U(WEIGHTS_PARAMS) && !U(WEIGHTS_BANK))
 HAS(params_1, OP(WEIGHTS) && U(WEIGHTS_PARAMS) && U(WEIGHTS_BANK))
 HAS(matmul_all_loops, OP(MATMUL) && U(MATMUL_ROWS0) > 1 && U(MATMUL_ROWS1) > 1 &&
@@ -223,6 +224,7 @@ Test(stream, every_feature_is_drawn) {
       {"STORE of lines and blocks", store_blocks},
       {"STORE with a negative memory stride", store_backwards},
       {"raw STORE", store_raw},
+      {"raw STORE of some lanes", store_raw_lanes},
       {"parameters into bank 0", params_0},
       {"parameters into bank 1", params_1},
       {"MATMUL with all five loops", matmul_all_loops},

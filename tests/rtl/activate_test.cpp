@@ -498,6 +498,46 @@ Test(activate, latencies) {
   }
 }
 
+// A half is free when its raw rows have been read, however long the store takes to send
+// them, but not before the tokens of what came earlier.
+Test(activate, tokens_of_raw_rows_come_with_the_last_read) {
+  {
+    Same f(1);
+    f.SendParameters(0);
+    Activate a;
+    a.raw = true;
+    a.rows0 = 20;
+    a.give = 4;
+    f.Ask(a);
+    f.Ask(a);  // 40 rows: more than wait in the unit
+    f.raw_percent = 0;
+    while (!f.queue.done) f.Cycle();
+    cr_assert_eq(f.reads, 20);
+    cr_assert_eq(f.bench.cycle() - 1, f.last_read);
+    cr_assert_eq(f.taken, 0);
+    for (int i = 0; i < 100; i++) f.Cycle();
+    cr_assert_eq(f.queue.done, 1);
+    f.raw_percent = 100;
+    f.Finish();
+    cr_assert_eq(f.queue.done, 2);
+  }
+  {
+    Same f(1);
+    f.SendParameters(0);
+    Activate a;
+    f.Ask(a); /* int8 */
+    a.raw = true;
+    a.rows0 = 4;
+    f.Ask(a);
+    f.grant_percent = 0;
+    for (int i = 0; i < 100; i++) f.Cycle();
+    cr_assert_eq(f.reads, 5);
+    cr_assert_eq(f.queue.done, 0);
+    f.grant_percent = 100;
+    f.Finish();
+  }
+}
+
 // A residual row and a result row share port B, so a row takes two cycles; of a 2 x 2
 // pool with four reads for one residual and one result, none is lost.
 Test(activate, residuals_use_the_port_in_every_cycle) {

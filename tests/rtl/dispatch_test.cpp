@@ -40,7 +40,7 @@ const std::vector<Field> kFields[] = {
      F(ACTIVATE_POOL_PAD_LEFT), F(ACTIVATE_POOL_IN_WIDTH), F(ACTIVATE_POOL_IN_HEIGHT)},
     {F(COPY_UB_ROW), F(COPY_RAW), F(COPY_OFFSET), F(COPY_ROWS), F(COPY_LINES),
      F(COPY_BLOCKS), F(COPY_MEM_LINE_STRIDE), F(COPY_MEM_BLOCK_STRIDE),
-     F(COPY_UB_LINE_STRIDE), F(COPY_UB_BLOCK_STRIDE)},
+     F(COPY_UB_LINE_STRIDE), F(COPY_UB_BLOCK_STRIDE), F(COPY_RAW_LANES)},
     {}};
 
 uint64_t Get(const Instruction &i, int lsb, int bits) {
@@ -70,6 +70,9 @@ Instruction Good(unsigned opcode, Random *random) {
                                 : SYSTOLE_COPY_FILL_AFTER_LSB,
             SYSTOLE_COPY_FILL_AFTER_BITS, 0);
     }
+  }
+  if (opcode == SYSTOLE_OP_STORE && Get(i, SYSTOLE_FIELD(COPY_RAW))) {
+    i.Set(SYSTOLE_FIELD(COPY_RAW_LANES), random->Below(kDim + 1));
   }
   if (opcode == SYSTOLE_OP_WEIGHTS && Get(i, SYSTOLE_FIELD(WEIGHTS_PARAMS)) &&
       random->Percent(50)) {
@@ -114,7 +117,9 @@ Verdict Judge(const Instruction &i, bool last, unsigned features) {
       break;
     case SYSTOLE_OP_STORE:
       bad = zero(SYSTOLE_FIELD(COPY_LINES)) || zero(SYSTOLE_FIELD(COPY_BLOCKS)) ||
-            zero(SYSTOLE_FIELD(COPY_ROWS));
+            zero(SYSTOLE_FIELD(COPY_ROWS)) ||
+            (!zero(SYSTOLE_FIELD(COPY_RAW)) &&
+             Get(i, SYSTOLE_FIELD(COPY_RAW_LANES)) > kDim);
       break;
     case SYSTOLE_OP_WEIGHTS:
       bad = zero(SYSTOLE_FIELD(WEIGHTS_PARAMS)) && zero(SYSTOLE_FIELD(WEIGHTS_TILES));
@@ -321,6 +326,9 @@ Test(dispatch, bad_instructions_are_refused_with_their_cause) {
             victim.Set(field.lsb, field.bits, f.random.Percent(60) ? 0 : f.random.Bits());
             if (opcode == SYSTOLE_OP_LOAD && f.random.Percent(30)) {
               victim.Set(SYSTOLE_FIELD(COPY_LAST_LANES), kDim + f.random.Below(3));
+            }
+            if (opcode == SYSTOLE_OP_STORE && f.random.Percent(30)) {
+              victim.Set(SYSTOLE_FIELD(COPY_RAW_LANES), kDim + f.random.Below(3));
             }
           }
           break;

@@ -43,10 +43,16 @@ class Fixture {
     return Background(row * 4096 + lane);
   }
 
+  unsigned RawLanes(const Copy &c) const { return c.raw_lanes ? c.raw_lanes : kDim; }
+
   Copy AnyCopy() {
     Copy c;
     c.give = random.Below(32);
     c.raw = random.Percent(40);
+    if (c.raw && random.Percent(60)) {  // whole beats of each row
+      c.raw_lanes = random.Between(1, 4 * kDim / kBytes) * kBytes / 4;
+    }
+    if (!c.raw && random.Percent(20)) c.raw_lanes = random.Below(512);  // not looked at
     c.rows = random.Between(1, 20);
     c.lines = random.Between(1, 4);
     c.blocks = random.Between(1, 3);
@@ -56,7 +62,7 @@ class Fixture {
     c.line_stride = 8192 + random.Below(64) * kBytes;
     c.block_stride = 65536 + random.Below(64) * kBytes;
     if (random.Percent(30)) {  // contiguous, as far as beats allow
-      const uint64_t line = uint64_t{c.rows} * kDim * (c.raw ? 4 : 1);
+      const uint64_t line = uint64_t{c.rows} * (c.raw ? 4 * RawLanes(c) : kDim);
       c.line_stride = (line + kBytes - 1) / kBytes * kBytes;
       c.block_stride = c.line_stride * c.lines;
     }
@@ -78,7 +84,8 @@ class Fixture {
             std::string row(4 * kDim, 0);
             random.Fill(&row[0], row.size());
             raw_rows.push_back(row);
-            for (char byte : row) expected[address++] = static_cast<uint8_t>(byte);
+            for (unsigned i = 0; i < 4 * RawLanes(c); i++)
+              expected[address++] = static_cast<uint8_t>(row[i]);
           } else {
             const unsigned row = static_cast<unsigned>(
                 static_cast<int>(c.ub_row + r) + static_cast<int>(b) * c.ub_block_stride +
@@ -270,9 +277,10 @@ void TokensWait() {
 }
 
 template <class F>
-void BeatACycle(unsigned raw, unsigned beats_expected) {
+void BeatACycle(unsigned raw, unsigned beats_expected, unsigned raw_lanes = 0) {
   F f(1);
   Copy c;
+  c.raw_lanes = raw_lanes;
   c.rows = 100;
   c.raw = raw;
   c.lines = 2;
@@ -293,10 +301,15 @@ void Misaligned(uint64_t seed, unsigned bytes) {
   f.requests = f.beats = 0;
   Copy c;
   c.rows = 3;
-  (seed % 3 == 0   ? c.offset
-   : seed % 3 == 1 ? c.line_stride
-                   : c.block_stride) =
-      f.random.Between(1, bytes - 1) + f.random.Below(16) * bytes;
+  if (seed % 4 == 3) {
+    c.raw = 1;
+    c.raw_lanes = bytes / 4 + f.random.Between(1, bytes / 4 - 1);
+  } else {
+    (seed % 4 == 0   ? c.offset
+     : seed % 4 == 1 ? c.line_stride
+                     : c.block_stride) =
+        f.random.Between(1, bytes - 1) + f.random.Below(16) * bytes;
+  }
   f.queue.instructions.push_back(c.Encode());
   for (int i = 0; i < 50; i++) f.Cycle();
   SYSTOLE_CHECK(f.align_errors == 1, "%d alignment errors", f.align_errors);
@@ -325,7 +338,10 @@ Test(store, tokens_wait_for_the_last_response) {
 Test(store, a_beat_every_cycle) {
   BeatACycle<Same>(0, 200);
   BeatACycle<Same>(1, 800);
+  BeatACycle<Same>(1, 600, 12);
+  BeatACycle<Same>(1, 200, 4);
   BeatACycle<Scatter>(0, 800);
+  BeatACycle<Scatter>(1, 200, 1);
   BeatACycle<Join>(1, 400);
 }
 

@@ -199,7 +199,7 @@ struct Copy {
   unsigned before = 0, after = 0, fill = 0;
   uint64_t line_stride = 0, block_stride = 0;
   int ub_line_stride = 0, ub_block_stride = 0;
-  unsigned lanes = 0;
+  unsigned lanes = 0, raw_lanes = 0;
 
   Instruction Encode() const {
     Instruction i;
@@ -217,7 +217,8 @@ struct Copy {
         .Set(SYSTOLE_FIELD(COPY_MEM_BLOCK_STRIDE), block_stride)
         .Set(SYSTOLE_FIELD(COPY_UB_LINE_STRIDE), static_cast<uint64_t>(ub_line_stride))
         .Set(SYSTOLE_FIELD(COPY_UB_BLOCK_STRIDE), static_cast<uint64_t>(ub_block_stride))
-        .Set(SYSTOLE_FIELD(COPY_LAST_LANES), lanes);
+        .Set(SYSTOLE_FIELD(COPY_LAST_LANES), lanes)
+        .Set(SYSTOLE_FIELD(COPY_RAW_LANES), raw_lanes);
     return i;
   }
 };

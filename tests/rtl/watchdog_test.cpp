@@ -1,4 +1,5 @@
-// systole_watchdog: one pulse after exactly Cycles cycles without progress.
+// systole_watchdog: one pulse after exactly Cycles cycles without progress, which it
+// looks at a cycle later.
 #include "Vwatchdog.h"
 #include "bench.h"
 
@@ -9,7 +10,7 @@ Test(watchdog, counts_still_cycles_of_a_run) {
     Bench<Vwatchdog> bench(seed);
     Random random(seed);
     unsigned still = 0;
-    bool timeout = false;
+    bool timeout = false, moved = true;
     unsigned timeouts = 0;
     for (int cycle = -2; cycle < 3000; cycle++) {
       bench->run_i = cycle >= 0 && !random.Percent(1);
@@ -20,8 +21,9 @@ Test(watchdog, counts_still_cycles_of_a_run) {
                       "timeout_o is %d after %u still cycles", bench->timeout_o, still);
         timeouts += timeout;
       }
-      const bool counts = bench->run_i && !bench->progress_i && !timeout;
-      timeout = bench->run_i && !bench->progress_i && still == 19;
+      const bool counts = bench->run_i && !moved && !timeout;
+      timeout = bench->run_i && !moved && still == 19;
+      moved = bench->progress_i || !bench->run_i;
       still = counts ? still + 1 : 0;
       bench.Edge();
     }

@@ -441,6 +441,12 @@ static uint64_t copy_rows(const systole_instruction *i) {
          SYSTOLE_GET(i, COPY_LINES) * SYSTOLE_GET(i, COPY_BLOCKS);
 }
 
+/* Lanes of every row that a raw STORE writes. */
+static int raw_lanes(const systole_card *card, const systole_instruction *i) {
+  const int lanes = (int)SYSTOLE_GET(i, COPY_RAW_LANES);
+  return lanes > 0 ? lanes : card->geometry.dim;
+}
+
 static place copy_place(const systole_card *card, const systole_instruction *i,
                         uint64_t n) {
   int64_t before = (int64_t)SYSTOLE_GET(i, COPY_FILL_BEFORE);
@@ -449,7 +455,8 @@ static place copy_place(const systole_card *card, const systole_instruction *i,
   int64_t lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
   int64_t r = (int64_t)n % line_rows, l = (int64_t)n / line_rows % lines;
   int64_t b = (int64_t)n / line_rows / lines;
-  int64_t row_bytes = card->geometry.dim * (SYSTOLE_GET(i, COPY_RAW) ? 4 : 1);
+  int64_t row_bytes =
+      SYSTOLE_GET(i, COPY_RAW) ? 4 * raw_lanes(card, i) : card->geometry.dim;
   place p;
   p.ub_row = (int64_t)SYSTOLE_GET(i, COPY_UB_ROW) +
              b * SYSTOLE_GET_SIGNED(i, COPY_UB_BLOCK_STRIDE) +
@@ -702,19 +709,19 @@ static int hand_over_row(systole_card *card) {
   const uint64_t rows0 = SYSTOLE_GET(i, ACTIVATE_ROWS0);
   const uint64_t rows = rows0 * SYSTOLE_GET(i, ACTIVATE_ROWS1);
   if (unit->done == rows || store->done == copy_rows(s)) return 0;
-  const int dim = card->geometry.dim;
+  const int dim = card->geometry.dim, lanes = raw_lanes(card, s);
   activate a;
   read_activate(&a, card, i);
   if (unit->done == 0) read_bank(card, i);
   const int32_t *sums = read_window(card, i, &a, (int64_t)unit->done);
   uint8_t *to = reach(card, SYSTOLE_UNIT_STORE, SYSTOLE_PORT_GMEM0,
-                      copy_place(card, s, store->done).address, 4 * (uint64_t)dim);
+                      copy_place(card, s, store->done).address, 4 * (uint64_t)lanes);
   if (to == NULL) return 1;
   int32_t values[kMaxDim];
   systole_activation_raw_pixel(values, sums, a.a.width * dim, dim,
                                (int64_t)(unit->done / rows0),
                                (int64_t)(unit->done % rows0), 0, dim, &a.a);
-  for (int c = 0; c < dim; c++) {
+  for (int c = 0; c < lanes; c++) {
     const uint32_t value = (uint32_t)values[c];
     for (int b = 0; b < 4; b++) to[4 * c + b] = (uint8_t)(value >> (8 * b));
   }

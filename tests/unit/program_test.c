@@ -127,8 +127,8 @@ Test(instruction, fields_of_an_opcode_do_not_overlap) {
 
 static void round_trip(int dim, int element, int64_t rows, int64_t columns, int64_t gap,
                        int64_t padding, uint64_t seed) {
-  systole_layout layout = {rows,           columns, (columns + gap) * element,
-                           rows + padding, dim,     element};
+  systole_layout layout = {
+      rows, columns, (columns + gap) * element, rows + padding, element, dim, dim};
   int64_t blocks = (columns + dim - 1) / dim;
   size_t matrix_bytes = (size_t)(rows * layout.stride);
   size_t packed_bytes = (size_t)(blocks * systole_block_bytes(&layout));
@@ -200,7 +200,7 @@ Test(pack, weights_in_blocks_are_tiles) {
   for (int k = 0; k < kK; k++) {
     for (int j = 0; j < kN; j++) b[k][j] = (int8_t)(16 * k + j);
   }
-  systole_layout layout = {kK, kN, kN, 8, kDim, 1};
+  systole_layout layout = {kK, kN, kN, 8, 1, kDim, kDim};
   int8_t tiles[2][2][kDim][kDim]; /* [Nblock][Kblock][k][column] */
   systole_pack_blocks(tiles, &layout, b, 0, 2);
   cr_assert_eq(tiles[0][0][1][2], b[1][2]);
@@ -643,7 +643,7 @@ Test(plan, respects_every_buffer) {
       int64_t k = sizes[i / kSizes / kSizes % kSizes];
       int kind = i / kSizes / kSizes / kSizes;
       systole_weights_layout w;
-      cr_assert_eq(systole_weights_layout_make(&w, g.dim, n, k), SYSTOLE_OK);
+      cr_assert_eq(systole_weights_layout_make(&w, g.dim, g.axi_bytes, n, k), SYSTOLE_OK);
       systole_gemm_spec spec = {m, 0, w.n_blocks, kind == 2, kind >= 1, 0, -128, 127};
       systole_plan p;
       cr_assert_eq(systole_plan_make(&p, &g, &w, &spec), SYSTOLE_OK, "%s: %s",
@@ -671,10 +671,11 @@ Test(plan, respects_every_buffer) {
 
 Test(plan, refuses_what_no_field_can_hold) {
   systole_weights_layout w;
-  cr_assert_eq(systole_weights_layout_make(&w, 16, (int64_t)1 << 40, (int64_t)1 << 40),
-               SYSTOLE_ERR_ARGUMENT);
+  cr_assert_eq(
+      systole_weights_layout_make(&w, 16, 16, (int64_t)1 << 40, (int64_t)1 << 40),
+      SYSTOLE_ERR_ARGUMENT);
   systole_geometry g = geometry("16");
-  cr_assert_eq(systole_weights_layout_make(&w, 16, 16, 16), SYSTOLE_OK);
+  cr_assert_eq(systole_weights_layout_make(&w, 16, 16, 16, 16), SYSTOLE_OK);
   systole_gemm_spec spec = {(int64_t)1 << 50, 0, 1, 0, 0, 0, 0, 0};
   systole_plan p;
   cr_assert_eq(systole_plan_make(&p, &g, &w, &spec), SYSTOLE_ERR_ARGUMENT);
@@ -689,7 +690,7 @@ Test(plan, refuses_what_no_field_can_hold) {
 Test(schedule, is_short) {
   systole_geometry g = geometry("16");
   systole_weights_layout w;
-  cr_assert_eq(systole_weights_layout_make(&w, 16, 4096, 1024), SYSTOLE_OK);
+  cr_assert_eq(systole_weights_layout_make(&w, 16, 16, 4096, 1024), SYSTOLE_OK);
   systole_gemm_spec spec = {1, 0, w.n_blocks, 0, 0, 0, 0, 0};
   systole_program *p;
   cr_assert_eq(systole_program_make(&p, &g, &w, &spec), SYSTOLE_OK, "%s",
@@ -697,7 +698,7 @@ Test(schedule, is_short) {
   cr_assert_leq(p->count, 256 + 30, "%u instructions", p->count);
   systole_program_free(p);
   /* 4096 cubed: three for each of 32 x 256 steps. */
-  cr_assert_eq(systole_weights_layout_make(&w, 16, 4096, 4096), SYSTOLE_OK);
+  cr_assert_eq(systole_weights_layout_make(&w, 16, 16, 4096, 4096), SYSTOLE_OK);
   spec.m = 4096;
   cr_assert_eq(systole_program_make(&p, &g, &w, &spec), SYSTOLE_OK, "%s",
                systole_last_error());

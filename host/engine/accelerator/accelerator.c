@@ -350,7 +350,7 @@ static systole_status send_params(systole_engine_weights *weights) {
   systole_status status = need_staging(engine, bytes);
   if (status != SYSTOLE_OK) return status;
   systole_pack_params(engine->staging, (int64_t)layout->params_block_bytes,
-                      engine->geometry.dim, layout->n, &weights->epilogue);
+                      layout->columns, layout->n, &weights->epilogue);
   return c->ops->write(c->card, SYSTOLE_PORT_GMEM1,
                        weights->address + layout->params_offset, engine->staging, bytes);
 }
@@ -370,7 +370,8 @@ static systole_status prepare(systole_engine_weights **out, systole_engine *engi
   status =
       systole_epilogue_copy(&weights->epilogue, &weights->epilogue_memory, epilogue, n);
   if (status == SYSTOLE_OK)
-    status = systole_weights_layout_make(&weights->layout, dim, n, k);
+    status = systole_weights_layout_make(&weights->layout, dim,
+                                         engine->geometry.axi_bytes, n, k);
   if (status == SYSTOLE_OK) {
     uint64_t bytes = uses_params(&weights->epilogue) ? weights->layout.bytes
                                                      : weights->layout.params_offset;
@@ -381,8 +382,10 @@ static systole_status prepare(systole_engine_weights **out, systole_engine *engi
     }
   }
   if (status == SYSTOLE_OK) {
-    systole_layout layout = {k,   n, ldb, (int64_t)weights->layout.block_bytes / dim,
-                             dim, 1};
+    systole_layout layout = {k,   n,
+                             ldb, (int64_t)weights->layout.block_bytes / dim,
+                             1,   weights->layout.columns,
+                             dim};
     status = send(engine, SYSTOLE_PORT_GMEM1, weights->address, &layout, b,
                   weights->layout.n_blocks);
   }
@@ -487,8 +490,8 @@ static systole_status choose_portion(const systole_engine_weights *weights, int6
 /* Columns of C from block `first` on. */
 static int64_t columns_of(const systole_engine_weights *weights, int64_t first,
                           int64_t blocks) {
-  int64_t dim = weights->engine->geometry.dim, left = weights->layout.n - first * dim;
-  return left < blocks * dim ? left : blocks * dim;
+  int64_t columns = weights->layout.columns, left = weights->layout.n - first * columns;
+  return left < blocks * columns ? left : blocks * columns;
 }
 
 static systole_status run_portion(systole_engine_weights *weights, cached_program *cached,
@@ -502,12 +505,16 @@ static systole_status run_portion(systole_engine_weights *weights, cached_progra
   systole_status status = systole_run_once(&engine->context, &launch, share, totals);
   if (status != SYSTOLE_OK) return status;
   int element = spec->requantise ? 1 : (int)sizeof(int32_t);
-  int dim = engine->geometry.dim;
+  int64_t columns = program->plan.columns;
   systole_layout layout = {
-      spec->m,       columns_of(weights, spec->first_block, spec->n_blocks),
-      ldc * element, program->plan.block_rows,
-      dim,           element};
-  uint8_t *to = (uint8_t *)c + spec->first_block * dim * element;
+      spec->m,
+      columns_of(weights, spec->first_block, spec->n_blocks),
+      ldc * element,
+      program->plan.block_rows,
+      element,
+      columns,
+      (int64_t)systole_plan_row_bytes(&program->plan, spec) / element};
+  uint8_t *to = (uint8_t *)c + spec->first_block * columns * element;
   return receive(engine, engine->scratch + program->plan.c_offset, &layout, to,
                  spec->n_blocks);
 }
@@ -543,7 +550,7 @@ static systole_status run_portions(systole_engine_weights *weights, const operan
         status = need_scratch(engine, cached->program->plan.bytes);
       if (status == SYSTOLE_OK && block == 0) { /* A stays for the other blocks */
         systole_layout layout = {rows, b->k, o->lda, cached->program->plan.block_rows,
-                                 dim,  1};
+                                 1,    dim,  dim};
         status = send(engine, SYSTOLE_PORT_GMEM0, engine->scratch, &layout,
                       o->a + row * o->lda, b->k_blocks);
       }
