@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "program/forecast_skip.h"
 #include "program/forecast_state.h"
 #include "support/error.h"
 #include "support/memory.h"
@@ -1018,29 +1019,11 @@ static void conclude(systole_forecast *out, forecaster *f) {
   out->gmem0_write_bytes = (uint64_t)(f->gmem0_write.beats * f->axi);
   out->gmem1_read_bytes = (uint64_t)(f->gmem1_read.beats * f->axi);
   out->instructions = f->count - 1;
+  out->events = f->events;
 }
 
-static systole_status forecast(systole_forecast *out,
-                               const systole_instruction *instructions, uint32_t count,
-                               const systole_geometry *geometry,
-                               const systole_memory_timing *memory, unanswered *open) {
-  memset(out, 0, sizeof *out);
-  void *state;
-  systole_status status =
-      systole_allocate_zeroed(&state, 1, sizeof(forecaster), "a forecast");
-  if (status != SYSTOLE_OK) return status;
-  forecaster *f = state;
-  f->instructions = instructions;
-  f->count = count;
-  f->geometry = geometry;
-  f->dim = geometry->dim;
-  f->axi = geometry->axi_bytes;
-  f->gmem0_read =
-      (channel){memory->latency, memory->rate_beats, memory->rate_cycles, 0, 0, 0, 0};
-  f->gmem0_write = f->gmem1_read = f->gmem0_read;
-  f->ask_at = kFetchStart + kRequestBurst;
-  f->first_row = -1;
-  f->open = open;
+/* Follows the events; *skip, when not NULL, passes over what repeats. */
+static void follow(forecaster *f, systole_skip *skip) {
   int64_t before = -1, stands = 0;
   for (;;) {
     int64_t now = kNever;
@@ -1061,9 +1044,40 @@ static systole_status forecast(systole_forecast *out,
     stands = now == before ? stands + 1 : 0;
     if (stands > kMostAtOnce) break;
     before = now;
-    port_forget(&f->port_b, now);
+    port_forget(&f->port_b, now - kPortBack);
+    if (skip != NULL && process == kArray && !f->working &&
+        systole_skip_try(skip, f, now)) {
+      continue;
+    }
     do_event(f, process, now);
+    f->events++;
   }
+}
+
+/* `open` and `skip` may be NULL; one of them is. */
+static systole_status forecast(systole_forecast *out,
+                               const systole_instruction *instructions, uint32_t count,
+                               const systole_geometry *geometry,
+                               const systole_memory_timing *memory, unanswered *open,
+                               systole_skip *skip) {
+  memset(out, 0, sizeof *out);
+  void *state;
+  systole_status status =
+      systole_allocate_zeroed(&state, 1, sizeof(forecaster), "a forecast");
+  if (status != SYSTOLE_OK) return status;
+  forecaster *f = state;
+  f->instructions = instructions;
+  f->count = count;
+  f->geometry = geometry;
+  f->dim = geometry->dim;
+  f->axi = geometry->axi_bytes;
+  f->gmem0_read =
+      (channel){memory->latency, memory->rate_beats, memory->rate_cycles, 0, 0, 0, 0};
+  f->gmem0_write = f->gmem1_read = f->gmem0_read;
+  f->ask_at = kFetchStart + kRequestBurst;
+  f->first_row = -1;
+  f->open = open;
+  follow(f, skip);
   if (open != NULL && open->abandoned) {
     f->idle_at = open->now - kEnd;
     conclude(out, f);
@@ -1082,7 +1096,20 @@ systole_status systole_forecast_make(systole_forecast *out,
                                      const systole_instruction *instructions,
                                      uint32_t count, const systole_geometry *geometry,
                                      const systole_memory_timing *memory) {
-  return forecast(out, instructions, count, geometry, memory, NULL);
+  systole_skip *skip = NULL;
+  systole_status status = systole_skip_begin(&skip, instructions, count, geometry);
+  if (status != SYSTOLE_OK) return status;
+  status = forecast(out, instructions, count, geometry, memory, NULL, skip);
+  systole_skip_end(skip);
+  return status;
+}
+
+systole_status systole_forecast_every_event(systole_forecast *out,
+                                            const systole_instruction *instructions,
+                                            uint32_t count,
+                                            const systole_geometry *geometry,
+                                            const systole_memory_timing *memory) {
+  return forecast(out, instructions, count, geometry, memory, NULL, NULL);
 }
 
 systole_status systole_forecast_on_bus(systole_forecast *out,
@@ -1096,7 +1123,7 @@ systole_status systole_forecast_on_bus(systole_forecast *out,
       systole_allocate_zeroed(&open, 1, sizeof(unanswered), "a forecast");
   if (status != SYSTOLE_OK) return status;
   ((unanswered *)open)->bus = bus;
-  status = forecast(out, instructions, count, geometry, memory, open);
+  status = forecast(out, instructions, count, geometry, memory, open, NULL);
   systole_release(open);
   return status;
 }

@@ -21,6 +21,7 @@ typedef struct systole_forecast {
   systole_ledger ledger; /* sums to cycles */
   uint64_t gmem0_read_bytes, gmem0_write_bytes, gmem1_read_bytes;
   uint64_t instructions; /* END left out, as the device counts them */
+  uint64_t events;       /* that were followed; not a figure of the device */
 } systole_forecast;
 
 /* `instructions` end with END. SYSTOLE_ERR_ARGUMENT: the stream does not run to its end.
@@ -29,6 +30,14 @@ systole_status systole_forecast_make(systole_forecast *out,
                                      const systole_instruction *instructions,
                                      uint32_t count, const systole_geometry *geometry,
                                      const systole_memory_timing *memory);
+
+/* The same without skipping what repeats (forecast_skip.h): slower, and equal in every
+ * number but `events`. */
+systole_status systole_forecast_every_event(systole_forecast *out,
+                                            const systole_instruction *instructions,
+                                            uint32_t count,
+                                            const systole_geometry *geometry,
+                                            const systole_memory_timing *memory);
 
 /* ---- memory that answers for itself --------------------------------------------------
  */

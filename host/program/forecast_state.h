@@ -44,7 +44,10 @@ typedef struct channel {
 /* Port B of the unified buffer: which cycles are taken, from word `first` of 64 on. Who
  * comes late takes the next free cycle, so that the port never does more than one access
  * a cycle; that a stronger unit goes first is true but for the few rows of a quantum. */
-enum { kPortWords = 128 };
+enum {
+  kPortWords = 128,
+  kPortBack = 8 /* an event may lie a cycle or two before one that came first */
+};
 typedef struct port_b {
   uint64_t taken[kPortWords];
   int64_t first;
@@ -135,6 +138,7 @@ typedef struct forecaster {
   uint32_t count;
   const systole_geometry *geometry;
   int64_t dim, axi;
+  uint64_t events; /* that were followed: never skipped */
 
   channel gmem0_read, gmem0_write, gmem1_read;
   queue queues[SYSTOLE_UNITS];
