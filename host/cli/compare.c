@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "advise.h"
+#include "against.h"
 #include "card/systole_isa.h"
 #include "check.h"
 #include "fleet.h"
@@ -33,6 +34,7 @@ static const double round_budget_s = 0.02;
 
 typedef struct compare_arguments {
   systole_common common;
+  systole_against against;
   systole_workload_request workload;
   const char *devices; /* NULL: all usable arrays and the CPU */
   const char *out;
@@ -81,6 +83,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   switch (key) {
     case ARGP_KEY_INIT:
       state->child_inputs[0] = &arguments->common;
+      state->child_inputs[1] = &arguments->against;
       break;
     case KeyOut:
       arguments->out = text;
@@ -129,7 +132,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   return 0;
 }
 
-static const struct argp_child children[] = {{&systole_common_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&systole_common_argp, 0, NULL, 0}, {&systole_against_argp, 0, NULL, 0}, {0}};
 static const struct argp parser = {
     .options = options,
     .parser = parse,
@@ -139,7 +143,8 @@ static const struct argp parser = {
         "\vExamples:\n"
         "  systole compare --out report\n"
         "  systole compare --workload mlp --hidden 256 --batch 64 --out report\n"
-        "  systole compare --a A.npy --b B.npy --devices rtl:16,cpu --out report",
+        "  systole compare --a A.npy --b B.npy --devices rtl:16,cpu --out report\n"
+        "  systole compare --out new --baseline old/results.json --markdown summary.md",
     .children = children};
 
 static int check_arguments(const compare_arguments *arguments) {
@@ -437,7 +442,8 @@ static void show_reasons(const comparison *all) {
   }
 }
 
-static int show_json(const comparison *all, const char *out, const char *warning) {
+static int show_json(const comparison *all, const systole_report *report, const char *out,
+                     const char *warning) {
   cJSON *object = cJSON_CreateObject();
   int good = object != NULL &&
              cJSON_AddStringToObject(object, "workload", all->workload->name) &&
@@ -448,6 +454,10 @@ static int show_json(const comparison *all, const char *out, const char *warning
   for (size_t i = 0; good && i < all->workload->count * all->fleet->count; i++) {
     cJSON *entry = systole_result_json(&all->results[i]);
     good = entry != NULL && cJSON_AddItemToArray(array, entry);
+  }
+  if (good && report->comparison != NULL) {
+    cJSON *changes = systole_comparison_json(report->comparison);
+    good = changes != NULL && cJSON_AddItemToObject(object, "comparison", changes);
   }
   const int code = systole_show_json(good ? object : NULL);
   cJSON_Delete(object);
@@ -509,8 +519,10 @@ static size_t largest_result(const systole_workload *workload) {
 
 int systole_main_compare(int argc, char **argv) {
   compare_arguments arguments = {
+      .against = SYSTOLE_AGAINST_INIT,
       .workload = {.name = "gemm", .hidden = 512, .batch = 64, .seed = 1}};
   systole_common_init(&arguments.common);
+  arguments.against.failed = &arguments.common.failed;
   char *command = join_arguments(argc, argv);
   int code = systole_parse(&parser, "compare", argc, argv, &arguments, &arguments.common);
   if (code == 0) code = check_arguments(&arguments);
@@ -544,6 +556,7 @@ int systole_main_compare(int argc, char **argv) {
   if ((code = fit_to_devices(&workload, devices, arguments.devices != NULL)) != 0) {
     goto done;
   }
+  if ((code = systole_against_open(&arguments.against, workload.name)) != 0) goto done;
   if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
   if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
   systole_bar_start(&all.overall.bar, "reference on the CPU");
@@ -591,6 +604,7 @@ int systole_main_compare(int argc, char **argv) {
   systole_machine_describe(&report.machine);
   systole_report_date(&report);
   memcpy(report.note, note, sizeof note);
+  if ((code = systole_against_judge(&arguments.against, &report)) != 0) goto done;
   if ((code = systole_report_write(&report, folder, &warning)) != 0) goto done;
   if (systole_interrupted()) {
     code = systole_interrupted_story();
@@ -598,6 +612,7 @@ int systole_main_compare(int argc, char **argv) {
   }
   code = systole_folder_commit(folder);
   folder = NULL;
+  if (code == 0) code = systole_against_write(&arguments.against, &report);
   if (code != 0) goto done;
 
   if (warning != NULL) fprintf(stderr, "systole compare: warning: %s\n", warning);
@@ -605,15 +620,20 @@ int systole_main_compare(int argc, char **argv) {
   if (devices->note[0] != '\0')
     fprintf(stderr, "systole compare: note: %s\n", devices->note);
   if (arguments.common.json) {
-    code = show_json(&all, arguments.out, warning);
+    code = show_json(&all, &report, arguments.out, warning);
   } else {
     show_table(&all);
     show_reasons(&all);
+    systole_against_show(&arguments.against);
     char waited[SystoleText];
     printf("\n  %zu runs in %s; open %s/report.html\n", runs,
            systole_text_seconds(waited, systole_wall_seconds() - started), arguments.out);
   }
-  if (code == 0 && all.wrong) code = SYSTOLE_EXIT_WRONG;
+  if (code == 0 && all.wrong) {
+    code = SYSTOLE_EXIT_WRONG;
+  } else if (code == 0) {
+    code = systole_against_code(&arguments.against);
+  }
 
 done:
   systole_bar_end(&all.overall.bar);
@@ -628,6 +648,7 @@ done:
   systole_folder_discard(folder);
   if (devices != NULL) code = systole_fleet_finish(devices, code, arguments.common.json);
   free(devices);
+  systole_against_close(&arguments.against);
   systole_workload_free(&workload);
   free(command);
   return code;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/utf8.h"
 #include "story.h"
 #include "systole/energy.h"
 #include "text.h"
@@ -183,7 +184,8 @@ void systole_show_explanation(const systole_explanation *e) {
 int systole_show_json(cJSON *object) {
   char *text = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
   if (text == NULL) return systole_story_errno(ENOMEM, "cannot write the JSON object");
-  puts(text);
+  systole_utf8_put(stdout, text);
+  putchar('\n');
   free(text);
   return 0;
 }

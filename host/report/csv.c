@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/utf8.h"
+
 static const char header[] =
     "device,workload,label,m,n,k,macs,checked,mismatches,checked_by,dim,cycles,clock_mhz,"
     "clock_kind,memory,utilisation,utilisation_ceiling,active,start,drain,output_stall,"
@@ -17,13 +19,20 @@ static const char header[] =
 static void put_text(FILE *file, const char *text) {
   if (text == NULL) text = "";
   if (strpbrk(text, ",\"\r\n") == NULL) {
-    fprintf(file, "%s,", text);
+    systole_utf8_put(file, text);
+    fputc(',', file);
     return;
   }
   fputc('"', file);
-  for (; *text != '\0'; text++) {
-    if (*text == '"') fputc('"', file);
-    fputc(*text, file);
+  for (const char *part = text; *part != '\0';) {
+    const int letter = systole_utf8_letter(part);
+    if (*part == '"') fputc('"', file);
+    if (letter > 0) {
+      fwrite(part, 1, (size_t)letter, file);
+    } else {
+      fputs("\xef\xbf\xbd", file);
+    }
+    part += letter > 0 ? letter : 1;
   }
   fputs("\",", file);
 }

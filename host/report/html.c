@@ -182,6 +182,13 @@ static void put_legend(FILE *file) {
   fputs("</ul>\n", file);
 }
 
+static void put_comparison(systole_page *page, contents *list) {
+  if (page->report->comparison == NULL) return;
+  open_section(page, list, "changes", "What changed since the baseline", 1);
+  systole_html_changes(page, page->report->comparison);
+  close_section(page);
+}
+
 /* What the workload's tables say in a sentence, with the way there. */
 static void put_findings(systole_page *page, contents *list) {
   size_t count = 0;
@@ -497,6 +504,7 @@ static void put_body(systole_page *page, contents *list, const char *figures,
   put_legend(file);
   put_warning(page, warning);
   put_warning(page, report->note);
+  put_comparison(page, list);
   put_findings(page, list);
   put_pictures(page, list);
   put_figures(page, list, figures);

@@ -21,6 +21,9 @@ int systole_html_has_reasons(const systole_report *report);
 int systole_html_has_powers(const systole_report *report);
 int systole_html_has_ledger(const systole_report *report);
 
+/* What changed since a baseline, below its heading. */
+void systole_html_changes(systole_page *page, const systole_comparison *comparison);
+
 /* Every origin of the numbers shown before. */
 void systole_html_origins(systole_page *page);
 

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/utf8.h"
 #include "text.h"
 
 void systole_html_put(FILE *file, const char *text) {
   for (; *text != '\0'; text++) {
+    const int letter = systole_utf8_letter(text);
     switch (*text) {
       case '&':
         fputs("&amp;", file);
@@ -24,10 +26,12 @@ void systole_html_put(FILE *file, const char *text) {
         if (strncmp(text, " x ", 3) == 0) {
           fputs(" &times; ", file);
           text += 2;
-        } else if ((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') {
-          fputs("\xef\xbf\xbd", file); /* control characters are no HTML */
+        } else if (letter == 0 ||
+                   ((unsigned char)*text < ' ' && *text != '\n' && *text != '\t')) {
+          fputs("\xef\xbf\xbd", file); /* nor are control characters HTML */
         } else {
-          fputc(*text, file);
+          fwrite(text, 1, (size_t)letter, file);
+          text += letter - 1;
         }
     }
   }

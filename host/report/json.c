@@ -1,5 +1,7 @@
 #include "report/json.h"
 
+#include "report/change.h"
+
 static int add_machine(cJSON *object, const systole_machine *machine) {
   cJSON *entry = cJSON_AddObjectToObject(object, "machine");
   return entry != NULL &&
@@ -104,7 +106,8 @@ static int add_tables(cJSON *object, const systole_tables *tables) {
 
 cJSON *systole_report_json(const systole_report *report) {
   cJSON *object = cJSON_CreateObject();
-  int good = object != NULL && cJSON_AddNumberToObject(object, "schema", 1) &&
+  int good = object != NULL &&
+             cJSON_AddNumberToObject(object, "schema", SystoleResultsSchema) &&
              cJSON_AddStringToObject(object, "tool", "systole") &&
              cJSON_AddStringToObject(object, "version", report->version) &&
              cJSON_AddStringToObject(object, "command", report->command) &&
@@ -127,6 +130,10 @@ cJSON *systole_report_json(const systole_report *report) {
     good = entry != NULL && cJSON_AddItemToArray(results, entry);
   }
   good = good && add_tables(object, report->tables);
+  if (good && report->comparison != NULL) {
+    cJSON *comparison = systole_comparison_json(report->comparison);
+    good = comparison != NULL && cJSON_AddItemToObject(object, "comparison", comparison);
+  }
   if (!good) {
     cJSON_Delete(object);
     object = NULL;

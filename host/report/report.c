@@ -13,6 +13,7 @@
 #include "report/gnuplot.h"
 #include "report/html.h"
 #include "report/json.h"
+#include "report/utf8.h"
 #include "signals.h"
 #include "story.h"
 
@@ -44,7 +45,7 @@ static int write_json(const systole_report *report, const char *path) {
   int code = text != NULL ? systole_output_open(&output, path)
                           : systole_story_errno(ENOMEM, "cannot write %s", path);
   if (code == 0) {
-    fputs(text, systole_output_file(output));
+    systole_utf8_put(systole_output_file(output), text);
     fputc('\n', systole_output_file(output));
     code = systole_output_commit(output);
   }

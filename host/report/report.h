@@ -20,6 +20,8 @@ typedef struct systole_report_device {
   double bandwidth_gbs; /* all memory channels together; 0: not known */
 } systole_report_device;
 
+typedef struct systole_comparison systole_comparison; /* change.h */
+
 typedef struct systole_report {
   const char *version;
   const char *command; /* as typed */
@@ -34,6 +36,7 @@ typedef struct systole_report {
   double wall_s;                /* of the whole comparison */
   char note[192];               /* what a reader must know about this run; "": nothing */
   const systole_tables *tables; /* that the workload adds; NULL: none */
+  const systole_comparison *comparison; /* with a baseline; NULL: none */
   const uint8_t *pictures;
   int picture_count, picture_side;
 } systole_report;

@@ -202,3 +202,93 @@ Test(compare, runs_a_network_on_an_idx_file) {
   spoken_free(&said);
   check_network(in(folder, "r"), 9);
 }
+
+/* ---- against a baseline ---------------------------------------------------------- */
+
+static void spoil_cycles(const char *from, const char *to, double by) {
+  char *text = text_of(from);
+  cJSON *object = cJSON_Parse(text), *result;
+  cJSON_ArrayForEach(result, cJSON_GetObjectItem(object, "results")) {
+    cJSON *cycles = cJSON_GetObjectItem(result, "cycles");
+    if (cycles != NULL) cJSON_SetNumberValue(cycles, cycles->valuedouble + by);
+  }
+  char *spoilt = cJSON_Print(object);
+  write_file(to, spoilt, strlen(spoilt));
+  cJSON_free(spoilt);
+  cJSON_Delete(object);
+  free(text);
+}
+
+#ifdef SYSTOLE_TEST_ARRAY
+Test(compare, against_a_baseline_ends_with_1_when_a_cycle_is_lost) {
+  char old[160], spoilt[160], junit[160], markdown[160], out[160];
+  snprintf(old, sizeof old, "%s/old/results.json", folder);
+  snprintf(spoilt, sizeof spoilt, "%s/spoilt.json", folder);
+  snprintf(junit, sizeof junit, "%s/junit.xml", folder);
+  snprintf(markdown, sizeof markdown, "%s/summary.md", folder);
+  snprintf(out, sizeof out, "%s/old", folder);
+  spoken said = spawn(NULL, "compare", "--devices", SYSTOLE_TEST_ARRAY, "--sizes", "8,20",
+                      "--out", out, NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  spoken_free(&said);
+  snprintf(out, sizeof out, "%s/new", folder);
+  said = spawn(NULL, "compare", "--devices", SYSTOLE_TEST_ARRAY, "--sizes", "8,20",
+               "--out", out, "--baseline", old, NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  cr_assert_not_null(strstr(said.out, "2 same"), "%s", said.out);
+  spoken_free(&said);
+
+  spoil_cycles(old, spoilt, -1);
+  said =
+      spawn(NULL, "compare", "--devices", SYSTOLE_TEST_ARRAY, "--sizes", "8,20", "--out",
+            out, "--baseline", spoilt, "--junit", junit, "--markdown", markdown, NULL);
+  cr_assert_eq(said.code, 1, "%s", said.out);
+  cr_assert_not_null(strstr(said.out, "2 slower"), "%s", said.out);
+  cr_assert_not_null(strstr(said.error, "2 of 2 runs fail against"), "%s", said.error);
+  spoken_free(&said);
+  char *text = text_of(junit);
+  cr_assert_not_null(strstr(text, "failures=\"2\""));
+  free(text);
+  text = text_of(markdown);
+  cr_assert_not_null(strstr(text, "**slower**"));
+  free(text);
+  text = text_of(in(out, "report.html"));
+  cr_assert_not_null(strstr(text, "What changed since the baseline"));
+  free(text);
+  cJSON *object = results_of(out);
+  cr_assert_eq(json_number(cJSON_GetObjectItem(object, "comparison"), "failed"), 2);
+  cJSON_Delete(object);
+
+  said = spawn(NULL, "compare", "--devices", SYSTOLE_TEST_ARRAY, "--sizes", "8,20",
+               "--out", out, "--baseline", spoilt, "--tolerance", "5", NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  spoken_free(&said);
+}
+#endif
+
+Test(compare, refuses_bad_baselines_before_the_work) {
+  write_file(in(folder, "bad.json"), "{\"schema\":", 10);
+  const char *const cases[][5] = {
+      {"--baseline", in(folder, "none.json"), NULL},
+      {"--tolerance", "5", NULL},
+      {"--baseline", "/dev/null", "--tolerance", "-1", NULL},
+      {"--baseline", "/dev/null", "--tolerance", "nan", NULL},
+      {"--baseline", "/dev/null", NULL},
+      {"--junit", "/nonexistent/a.xml", NULL},
+      {"--markdown", "/nonexistent/a.md", NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    spoken said =
+        spawn(NULL, "compare", "--devices", "cpu", "--sizes", "8", "--out",
+              in(folder, "r"), cases[i][0], cases[i][1], cases[i][2], cases[i][3], NULL);
+    cr_assert_eq(said.code, 2, "case %zu: %s", i, said.error);
+    cr_assert_gt(strlen(said.error), 20);
+    spoken_free(&said);
+    cr_assert_not(exists(in(folder, "r")), "case %zu left a folder", i);
+  }
+  spoken said = spawn(NULL, "compare", "--devices", "cpu", "--sizes", "8", "--out",
+                      in(folder, "r"), "--baseline", in(folder, "bad.json"), NULL);
+  cr_assert_eq(said.code, 2);
+  cr_assert_not_null(strstr(said.error, "cut short"), "%s", said.error);
+  spoken_free(&said);
+}
