@@ -66,7 +66,8 @@ typedef struct systole_card_ops {
   systole_status (*reset)(systole_card *card);
 
   double (*clock_mhz)(const systole_card *card, systole_kind *kind);
-  const char *(*memory_name)(const systole_card *card); /* preset; NULL: real memory */
+  /* Preset, as long as the card is open; NULL: real memory. */
+  const char *(*memory_name)(const systole_card *card);
 
   /* CPU seconds spent inside runs since open (simulated cards), else 0. */
   double (*run_cpu_seconds)(const systole_card *card);
@@ -78,6 +79,10 @@ typedef struct systole_card_ops {
   /* The same as `simulated` for one card, in a row that has both kinds; NULL: the row
    * has one. */
   int (*simulates)(const systole_card *card);
+
+  /* 1: runs of this card tell cycles and compute nothing. NULL: every run computes. A row
+   * without it refuses nothing: systole_accelerator_open does. */
+  int (*timing_only)(const systole_card *card);
 } systole_card_ops;
 
 /* 1 when the cycles of `card` come from a simulated clock. */

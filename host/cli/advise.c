@@ -8,7 +8,7 @@
 
 typedef struct context {
   const systole_device_options *options;
-  const char *device;
+  const char *device, *memory; /* of the run */
   int commands;
   const systole_conv2d *conv; /* NULL: a product */
   const char *line;
@@ -31,19 +31,21 @@ static systole_status forecast(systole_stats *out, const systole_setup *setup,
 
 static void command(char *out, size_t bytes, const systole_setup *setup, void *user) {
   const context *c = user;
-  char memory[32] = "", clock[32] = "";
+  char memory[128] = "", clock[32] = "";
   out[0] = '\0';
   if (!c->commands) return;
-  if (strcmp(setup->memory, "ideal") != 0) {
+  /* A device's own memory, which the preset of a model says, need not be repeated. */
+  if (c->options->memory != NULL || strcmp(setup->memory, c->memory) != 0) {
     snprintf(memory, sizeof memory, " --memory %s", setup->memory);
   }
   if (c->options->clock_mhz > 0) {
     snprintf(clock, sizeof clock, " --clock %g", c->options->clock_mhz);
   }
-  snprintf(out, bytes,
-           "systole gemm --device %s -m %" PRId64 " -n %" PRId64 " -k %" PRId64 "%s%s%s",
-           setup->device, setup->m, setup->n, setup->k,
-           setup->int8_results ? " --int8" : "", memory, clock);
+  snprintf(
+      out, bytes,
+      "systole gemm --device %s -m %" PRId64 " -n %" PRId64 " -k %" PRId64 "%s%s%s%s",
+      setup->device, setup->m, setup->n, setup->k, setup->int8_results ? " --int8" : "",
+      memory, clock, c->options->timing_only ? " --no-data" : "");
 }
 
 /* Arrays of other sizes that are built, by their own registers. */
@@ -99,7 +101,7 @@ static systole_status forecast_conv(systole_stats *out, const systole_setup *set
 static void command_conv(char *out, size_t bytes, const systole_setup *setup,
                          void *user) {
   const context *c = user;
-  char batch[32] = "", memory[32] = "";
+  char batch[32] = "", memory[128] = "";
   out[0] = '\0';
   if (c->line == NULL) return;
   if (setup->m != c->conv->batch)
@@ -137,7 +139,10 @@ void systole_advise_conv(systole_result *result, const systole_conv2d *conv,
 
 void systole_advise_product(systole_result *result, const systole_job *job,
                             const systole_device_options *options, int commands) {
-  context c = {.options = options, .device = result->device, .commands = commands};
+  context c = {.options = options,
+               .device = result->device,
+               .memory = result->stats.memory != NULL ? result->stats.memory : "",
+               .commands = commands};
   systole_subject subject = {
       .whole_tiles = commands,
       .int8_possible = commands,

@@ -151,6 +151,18 @@ static int check_arguments(const compare_arguments *arguments) {
   const systole_workload_request *workload = &arguments->workload;
   const int mlp = strcmp(workload->name, "mlp") == 0;
   const int gemm = strcmp(workload->name, "gemm") == 0;
+  if (arguments->common.device.timing_only && arguments->devices == NULL) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--no-data is for model devices; name them, e.g. --devices "
+                         "model:16,model:tpu-v1");
+  }
+  if (arguments->common.device.timing_only &&
+      (workload->a_path != NULL || workload->b_path != NULL ||
+       workload->images != NULL)) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--no-data computes nothing, so files of operands have no "
+                         "meaning");
+  }
   if (arguments->out == NULL) {
     return systole_story(SYSTOLE_EXIT_USAGE,
                          "--out DIR is missing: where shall the report go?");
@@ -228,7 +240,7 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   const size_t at = item_index * all->fleet->count + device_index;
   run *this_run = &all->runs[at];
   systole_result *result = &all->results[at];
-  systole_mismatch mismatch;
+  systole_mismatch mismatch = {0};
   int code = 0;
   snprintf(all->overall.bar.title, sizeof all->overall.bar.title, "%.20s %.40s",
            all->fleet->devices[device_index].name, item->label);
@@ -257,6 +269,9 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   result->k = item->job.k;
   result->has_seed = all->workload->has_seed;
   result->seed = all->workload->seed;
+  if (systole_device_timing_only(station->device)) {
+    return systole_interrupted() ? systole_interrupted_story() : 0;
+  }
   if (station->format != SYSTOLE_FORMAT_S8) {
     systole_float_mismatch wrong;
     code = systole_verify_f32(result, &wrong, station->format, &item->job, c);
@@ -548,6 +563,9 @@ int systole_main_compare(int argc, char **argv) {
     goto done;
   }
 
+  const int no_data = arguments.common.device.timing_only;
+  arguments.workload.no_data = no_data;
+
   /* What can be refused is refused before the long work begins. */
   if ((code = systole_workload_open(&workload, &arguments.workload)) != 0) goto done;
   if ((code = systole_fleet_open(devices, arguments.devices, &arguments.common.device)) !=
@@ -558,10 +576,12 @@ int systole_main_compare(int argc, char **argv) {
   }
   if ((code = systole_against_open(&arguments.against, workload.name)) != 0) goto done;
   if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
-  if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
   systole_bar_start(&all.overall.bar, "reference on the CPU");
-  if ((code = systole_workload_solve(&workload, reference)) != 0) goto done;
-  for (size_t d = 0; d < devices->count; d++) {
+  if (!no_data) {
+    if ((code = systole_open(&reference, "cpu", &plain)) != 0) goto done;
+    if ((code = systole_workload_solve(&workload, reference)) != 0) goto done;
+  }
+  for (size_t d = 0; d < devices->count && !no_data; d++) {
     if (devices->stations[d].format == SYSTOLE_FORMAT_S8) continue;
     if ((code = systole_workload_floats(&workload)) != 0) goto done;
   }
@@ -569,7 +589,7 @@ int systole_main_compare(int argc, char **argv) {
   runs = workload.count * devices->count;
   all.results = calloc(runs + 1, sizeof *all.results);
   all.runs = calloc(runs + 1, sizeof *all.runs);
-  c = calloc(1, largest_result(&workload) + 1);
+  c = calloc(1, no_data ? 1 : largest_result(&workload) + 1);
   if (all.results == NULL || all.runs == NULL || c == NULL) {
     code = systole_story_errno(ENOMEM, "cannot compare");
     goto done;

@@ -428,6 +428,16 @@ static int check_arguments(conv_arguments *a) {
     return systole_story(SYSTOLE_EXIT_USAGE,
                          "--layers says all sizes; leave the others and files out");
   }
+  if (a->common.device.timing_only &&
+      (a->input != NULL || a->weights != NULL || a->out != NULL)) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--no-data computes nothing, so %s has no meaning: give sizes "
+                         "alone",
+                         a->input != NULL     ? "--input"
+                         : a->weights != NULL ? "--weights"
+                                              : "--out");
+  }
+  a->extras.no_data = a->common.device.timing_only;
   const int needs_int8 = a->extras.relu || a->extras.residual || a->has_clamp ||
                          c->pool != SYSTOLE_POOLING_NONE;
   if (needs_int8 && !a->extras.requantise && a->layers == NULL) {
@@ -461,6 +471,7 @@ static int make_task(systole_conv_task *task, conv_arguments *a) {
     task->epilogue.clamp_high = (int8_t)a->clamp[1];
   }
   int code = 0;
+  task->no_data = a->extras.no_data;
   if (a->input != NULL) code = read_input(task, a);
   if (code == 0 && a->weights != NULL) code = read_weights(task, a);
   if (code != 0) return code;
@@ -497,9 +508,18 @@ static int run_one(conv_arguments *a, const char *line) {
   if (code == 0 && a->out != NULL) code = systole_output_open(&output, a->out);
   if (code == 0) code = systole_station_open(&station, a->device, &a->common.device);
   if (code != 0) goto done;
-  y = malloc(systole_conv_task_bytes(&task) + 1);
-  expected = malloc(systole_conv_task_bytes(&task) + 1);
-  if (y == NULL || expected == NULL) {
+  const int timing_only = systole_device_timing_only(station.device);
+  if (timing_only && a->out != NULL) { /* data=0 in the device's name */
+    code =
+        systole_story(SYSTOLE_EXIT_USAGE,
+                      "%s computes nothing, so there is no result for --out", a->device);
+    goto done;
+  }
+  if (!timing_only) {
+    y = malloc(systole_conv_task_bytes(&task) + 1);
+    expected = malloc(systole_conv_task_bytes(&task) + 1);
+  }
+  if (!timing_only && (y == NULL || expected == NULL)) {
     code = systole_story_errno(ENOMEM, "cannot hold the result");
     goto done;
   }
@@ -510,9 +530,9 @@ static int run_one(conv_arguments *a, const char *line) {
   systole_bar_end(&bar);
   if (code != 0) goto done;
   systole_conv_task_summarise(&result, &station, &task, &samples);
-  result.has_seed = a->input == NULL || a->weights == NULL;
+  result.has_seed = !timing_only && (a->input == NULL || a->weights == NULL);
   result.seed = a->seed;
-  if (!a->no_check) {
+  if (!a->no_check && !timing_only) {
     const char *by = NULL;
     code = systole_conv_task_solve(expected, &by, &task, a->device, SystoleCheckThorough);
     if (code != 0) goto done;

@@ -14,11 +14,13 @@ typedef struct systole_conv_task {
   int64_t out_height, out_width;
   uint64_t outputs; /* elements of the output */
   systole_job job;  /* the matrix product it amounts to; without operands */
+  int no_data;      /* 1: for cycles alone; no operands are drawn */
 } systole_conv_task;
 
 /* What is drawn at random beside the operands. */
 typedef struct systole_conv_extras {
   int bias, requantise, relu, residual;
+  int no_data; /* 1: none of it, nor operands; only what decides about cycles */
 } systole_conv_extras;
 
 /* Checks sizes, epilogue and memory, and fills out_height ... job. Returns an exit code.

@@ -82,6 +82,11 @@ static int simulated_dim(const systole_device_info *info) {
   return dim;
 }
 
+/* "model:tpu-v1": a machine of one's choice, there to be asked for. */
+static int is_preset(const char *name) {
+  return strncmp(name, "model:", 6) == 0 && (name[6] < '0' || name[6] > '9');
+}
+
 /* The two sizes that stand for all: those of the demo where they are built, else the
  * smallest and the largest. Returns how many there are. */
 static int choose_sizes(int chosen[2], const systole_device_info *list, size_t count) {
@@ -98,6 +103,23 @@ static int choose_sizes(int chosen[2], const systole_device_info *list, size_t c
   chosen[0] = has_16 ? 16 : smallest;
   chosen[1] = has_64 ? 64 : largest;
   return sizes;
+}
+
+/* Cuts the next name off. A part like "axi=32" belongs to the name before it:
+ * "model:64,axi=32,cpu" are two devices. */
+static char *next_name(char **cursor) {
+  char *name = *cursor + strspn(*cursor, ", "), *end = name;
+  for (;;) {
+    end += strcspn(end, ", ");
+    if (*end != ',') break;
+    const char *part = end + 1;
+    const size_t letters = strcspn(part, "=, :/");
+    if (letters == 0 || part[letters] != '=') break;
+    end++;
+  }
+  *cursor = *end != '\0' ? end + 1 : NULL;
+  *end = '\0';
+  return name;
 }
 
 int systole_fleet_open(systole_fleet *out, const char *names,
@@ -127,7 +149,8 @@ int systole_fleet_open(systole_fleet *out, const char *names,
         if (systole_device_name_format(list[i].name) != SYSTOLE_FORMAT_S8) continue;
         /* Its speed would be taken for a GPU's. */
         if (strcmp(list[i].kind, "functional") == 0) continue;
-        if (list[i].usable && !is_variant(list, count, list[i].name)) {
+        if (list[i].usable && !is_preset(list[i].name) &&
+            !is_variant(list, count, list[i].name)) {
           code = add_device(out, list[i].name, device_options, list, count);
         }
       }
@@ -139,10 +162,9 @@ int systole_fleet_open(systole_fleet *out, const char *names,
   } else {
     copy = strdup(names);
     if (copy == NULL) code = systole_story_errno(ENOMEM, "cannot read --devices");
-    char *rest = NULL;
-    for (char *name = code == 0 ? strtok_r(copy, ", ", &rest) : NULL;
-         name != NULL && code == 0; name = strtok_r(NULL, ", ", &rest)) {
-      code = add_device(out, name, device_options, list, count);
+    for (char *cursor = copy; cursor != NULL && code == 0;) {
+      char *name = next_name(&cursor);
+      if (*name != '\0') code = add_device(out, name, device_options, list, count);
     }
     if (code == 0 && out->count == 0) {
       code =

@@ -139,6 +139,21 @@ static const struct argp parser = {
         "  systole gemm --device rtl:64 --a A.npy --b B.npy --out C.npy --json",
     .children = children};
 
+/* What has no meaning without data. */
+static int check_no_data(const gemm_arguments *a) {
+  const char *option = a->operands.a_path != NULL   ? "--a"
+                       : a->operands.b_path != NULL ? "--b"
+                       : a->out != NULL             ? "--out"
+                       : a->card_power_s > 0        ? "--card-power"
+                                                    : NULL;
+  if (!a->common.device.timing_only || option == NULL) return 0;
+  return systole_story(
+      SYSTOLE_EXIT_USAGE,
+      "--no-data computes nothing, so %s has no meaning: give -m, -n and "
+      "-k alone",
+      option);
+}
+
 static int run(systole_samples *samples, const systole_station *station,
                const systole_job *job, void *c, int repeat) {
   if (repeat == 0 && !systole_station_varies(station)) repeat = 1;
@@ -201,6 +216,8 @@ int systole_main_gemm(int argc, char **argv) {
                          arguments.device);
     goto done;
   }
+  if ((code = check_no_data(&arguments)) != 0) goto done;
+  arguments.operands.no_data = arguments.common.device.timing_only;
   if ((code = systole_operands_get(&operands, &arguments.operands)) != 0) goto done;
   if (arguments.int8 && (operands.a_moved || operands.b_moved)) {
     code = systole_story(
@@ -220,8 +237,15 @@ int systole_main_gemm(int argc, char **argv) {
                                    &arguments.common.device)) != 0) {
     goto done;
   }
-  c = calloc((size_t)operands.m * (size_t)operands.n + 1, sizeof(int32_t));
-  if (c == NULL) {
+  const int timing_only = systole_device_timing_only(station.device);
+  if (timing_only && arguments.out != NULL) { /* data=0 in the device's name */
+    code = systole_story(SYSTOLE_EXIT_USAGE,
+                         "%s computes nothing, so there is no result for --out",
+                         arguments.device);
+    goto done;
+  }
+  if (!timing_only) c = calloc((size_t)operands.m * (size_t)operands.n + 1, 4);
+  if (c == NULL && !timing_only) {
     code = systole_story_errno(ENOMEM, "cannot hold the result");
     goto done;
   }
@@ -243,9 +267,9 @@ int systole_main_gemm(int argc, char **argv) {
   if (code != 0) goto done;
 
   systole_summarise(&result, &station, &job, &samples);
-  result.has_seed = operands.random;
+  result.has_seed = operands.random && !timing_only;
   result.seed = arguments.operands.seed;
-  if (!arguments.no_check) {
+  if (!arguments.no_check && !timing_only) {
     code = floats ? systole_verify_f32(&result, &float_mismatch, station.format, &job, c)
                   : systole_verify(&result, &mismatch, arguments.device, &job, c);
     if (code != 0) goto done;
@@ -266,7 +290,8 @@ int systole_main_gemm(int argc, char **argv) {
     output = NULL;
     if (code != 0) goto done;
   }
-  systole_advise_product(&result, &job, &arguments.common.device, operands.random);
+  systole_advise_product(&result, &job, &arguments.common.device,
+                         operands.random || timing_only);
   if (arguments.card_power_s > 0 && result.mismatches == 0) {
     code = systole_card_energy_measure(&power, &station, &job, &result.stats, c,
                                        arguments.card_power_s);

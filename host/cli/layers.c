@@ -185,6 +185,7 @@ int systole_layer_task(systole_conv_task *task, const systole_layer *layer,
   memset(task, 0, sizeof *task);
   task->conv = layer->conv;
   task->epilogue = epilogue;
+  task->no_data = layer->extras.no_data;
   int code = systole_conv_task_size(task, layer->extras.requantise);
   if (code == 0) {
     code = systole_conv_task_draw(task, &layer->extras, seed + number * 1000003);
@@ -199,7 +200,7 @@ typedef struct total {
   uint64_t macs, cycles, mismatches;
   double seconds, wall_s, cpu_s, sim_cpu_s, ceiling_cycles;
   systole_ledger ledger;
-  int checked;
+  int checked, timing_only;
 } total;
 
 static void add(total *t, const systole_result *r) {
@@ -238,9 +239,12 @@ static int run_layer(systole_result *result, const systole_station *station,
   void *y = NULL, *expected = NULL;
   int code = systole_layer_task(&task, layer, number, request->seed);
   if (code != 0) goto done;
-  y = malloc(systole_conv_task_bytes(&task) + 1);
-  expected = malloc(systole_conv_task_bytes(&task) + 1);
-  if (y == NULL || expected == NULL) {
+  const int timing_only = systole_device_timing_only(station->device);
+  if (!timing_only) {
+    y = malloc(systole_conv_task_bytes(&task) + 1);
+    expected = malloc(systole_conv_task_bytes(&task) + 1);
+  }
+  if (!timing_only && (y == NULL || expected == NULL)) {
     code = systole_story_errno(ENOMEM, "cannot hold the result");
     goto done;
   }
@@ -248,9 +252,9 @@ static int run_layer(systole_result *result, const systole_station *station,
   if (code != 0) goto done;
   systole_conv_task_summarise(result, station, &task, &samples);
   snprintf(result->label, sizeof result->label, "%s", layer->name);
-  result->has_seed = 1;
+  result->has_seed = !timing_only;
   result->seed = request->seed;
-  if (!request->no_check) {
+  if (!request->no_check && !timing_only) {
     const char *by = NULL;
     code =
         systole_conv_task_solve(expected, &by, &task, request->device, SystoleCheckQuick);
@@ -329,6 +333,8 @@ static void show_total(const total *t, const systole_station *station,
   }
   if (t->checked) {
     printf("  %s\n", t->mismatches == 0 ? "every result is exact" : "results are WRONG");
+  } else if (t->timing_only) {
+    printf("  timing only: nothing was computed\n");
   }
 }
 
@@ -343,6 +349,9 @@ static int show_json(const systole_layers *layers, const systole_result *results
       systole_json_u64(object, "macs", t->macs) &&
       cJSON_AddBoolToObject(object, "checked", t->checked) != NULL;
   if (good && t->checked) good = systole_json_u64(object, "mismatches", t->mismatches);
+  if (good && t->timing_only) {
+    good = cJSON_AddTrueToObject(object, "timing_only") != NULL;
+  }
   if (good && t->cycles > 0) {
     good = systole_json_u64(object, "cycles", t->cycles) &&
            cJSON_AddNumberToObject(object, "utilisation",
@@ -417,11 +426,13 @@ int systole_layers_run(const systole_layers_request *request) {
   int dropped = 0;
   for (size_t i = 0; i < layers.count; i++) {
     bar.total += macs_of(&layers.layers[i]);
+    layers.layers[i].extras.no_data = request->common->device.timing_only;
     if (adds || !layers.layers[i].extras.residual) continue;
     layers.layers[i].extras.residual = 0;
     dropped++;
   }
-  t.checked = !request->no_check;
+  t.timing_only = systole_device_timing_only(station.device);
+  t.checked = !request->no_check && !t.timing_only;
   if (!request->common->json) show_heading(&layers, request);
   systole_bar_start(&bar.bar, request->device);
   systole_device_set_progress(station.device, update, &bar);

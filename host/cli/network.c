@@ -51,7 +51,46 @@ static int keep_pictures(systole_workload *out, const systole_images *images) {
   return 0;
 }
 
+/* For cycles alone: the layers' sizes, and which of them requantise. */
+static int open_sizes(systole_workload *out, const systole_workload_request *request) {
+  const int64_t sizes[Layers + 1] = {SystoleDigitPixels, request->hidden, request->hidden,
+                                     Classes};
+  const systole_epilogue defaults = SYSTOLE_EPILOGUE_INIT;
+  out->items = calloc(Layers, sizeof *out->items);
+  if (out->items == NULL) return systole_story_errno(ENOMEM, "cannot hold the network");
+  for (size_t layer = 0; layer < Layers; layer++) {
+    systole_item *item = &out->items[out->count++];
+    const int64_t k = sizes[layer], n = sizes[layer + 1];
+    snprintf(item->label, sizeof item->label, "layer %zu: %" PRId64 " to %" PRId64,
+             layer + 1, k, n);
+    uint64_t bytes = 0;
+    int code = systole_bytes_of(&bytes, n, 1, 9, "the network");
+    if (code == 0) code = systole_memory_check(bytes, "the network");
+    if (code != 0) return code;
+    item->bias = calloc((size_t)n + 1, sizeof *item->bias);
+    item->multiplier = calloc((size_t)n + 1, sizeof *item->multiplier);
+    item->shift = calloc((size_t)n + 1, 1);
+    if (item->bias == NULL || item->multiplier == NULL || item->shift == NULL) {
+      return systole_story_errno(ENOMEM, "cannot hold the network");
+    }
+    item->epilogue = defaults;
+    item->epilogue.bias = item->bias;
+    if (layer + 1 < Layers) {
+      item->epilogue.multiplier = item->multiplier;
+      item->epilogue.shift = item->shift;
+    }
+    item->job =
+        (systole_job){.m = request->batch, .n = n, .k = k, .epilogue = &item->epilogue};
+  }
+  snprintf(out->title, sizeof out->title,
+           "network %" PRId64 "-%" PRId64 "-%" PRId64 "-%d, batch %" PRId64
+           ", timing only",
+           sizes[0], sizes[1], sizes[2], (int)Classes, request->batch);
+  return 0;
+}
+
 int systole_network_open(systole_workload *out, const systole_workload_request *request) {
+  if (request->no_data) return open_sizes(out, request);
   systole_images images = {0};
   int code = load_pictures(&images, request);
   if (code != 0) return code;

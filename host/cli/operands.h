@@ -19,7 +19,8 @@ typedef struct systole_operands_request {
   const char *a_path, *b_path; /* NULL: drawn */
   int64_t m, n, k;             /* -1: not given, follows from the files */
   uint64_t seed;
-  int floats; /* 1: float32, drawn from -1 ... 1 or of files of any type */
+  int floats;  /* 1: float32, drawn from -1 ... 1 or of files of any type */
+  int no_data; /* 1: the sizes alone; a and b stay NULL */
 } systole_operands_request;
 
 /* Returns 0, or an exit code with a story. Refuses what this machine's memory cannot

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../sim/memory/axi_memory.h"
 #include "number.h"
 #include "story.h"
 #include "systole/energy.h"
@@ -21,12 +22,14 @@ enum {
   KeyRecord,
   KeyRecordLimit,
   KeyTechnology,
+  KeyNoData,
   KeyJson
 };
 
 static const struct argp_option options[] = {
     {"memory", KeyMemory, "PRESET", 0,
-     "Simulated memory: ideal (default), ddr4 or hbm2; shown beside every utilisation",
+     "Simulated memory: ideal (default), ddr4 or hbm2, or one of them with changes, e.g. "
+     "ideal+gmem1=34GB/s; shown beside every utilisation",
      10},
     {"stalls", KeyStalls, "SEED", 0,
      "Random stalls on every AXI channel of a simulated device, from SEED (0: none)", 10},
@@ -46,9 +49,29 @@ static const struct argp_option options[] = {
      "(default: "
      "45nm simulated, fpga-16nm on a card)",
      10},
+    {"no-data", KeyNoData, NULL, 0,
+     "Cycles alone, on model devices: no operands, no results, nothing to check", 10},
     {"json", KeyJson, NULL, 0, "One JSON object on standard output, nothing else there",
      20},
     {0}};
+
+static int check_memory(const char *text) {
+  systole_axi_timing ports[2];
+  switch (systole_axi_ports(ports, text, 64, 300)) {
+    case 0:
+      return 0;
+    case -1:
+      return systole_story(SYSTOLE_EXIT_USAGE,
+                           "--memory is '%s'; the presets are ideal, ddr4 and hbm2",
+                           text);
+    default:
+      return systole_story(SYSTOLE_EXIT_USAGE,
+                           "--memory is '%s'; behind the preset may stand +gmem0=, "
+                           "+gmem1= (GB/s) and +latency0=, +latency1= (cycles, or e.g. "
+                           "80ns)",
+                           text);
+  }
+}
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   systole_common *common = state->input;
@@ -56,12 +79,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   int code = 0;
   switch (key) {
     case KeyMemory:
-      if (strcmp(text, "ideal") != 0 && strcmp(text, "ddr4") != 0 &&
-          strcmp(text, "hbm2") != 0) {
-        code =
-            systole_story(SYSTOLE_EXIT_USAGE,
-                          "--memory is '%s'; the presets are ideal, ddr4 and hbm2", text);
-      }
+      code = check_memory(text);
       common->device.memory = text;
       break;
     case KeyStalls:
@@ -115,6 +133,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                              text);
       }
       common->device.technology = text;
+      break;
+    case KeyNoData:
+      common->device.timing_only = 1;
       break;
     case KeyJson:
       common->json = 1;

@@ -14,7 +14,7 @@ typedef struct systole_common {
 } systole_common;
 
 /* input: systole_common. Options: --memory, --device-memory, --stalls, --clock,
- * --threads, --timeout, --record, --record-limit, --technology, --json. */
+ * --threads, --timeout, --record, --record-limit, --technology, --no-data, --json. */
 extern const struct argp systole_common_argp;
 
 /* Parses with the house's exit codes: a wrong option is SYSTOLE_EXIT_USAGE. `name` is the

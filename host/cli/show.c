@@ -33,7 +33,9 @@ static void show_heading(const systole_result *result) {
   }
   if (result->has_conv) show_shape(result);
   if (result->has_seed) printf(", seed %" PRIu64, result->seed);
-  if (!result->checked) {
+  if (result->stats.timing_only) {
+    printf("   timing only: nothing was computed\n\n");
+  } else if (!result->checked) {
     printf("   not checked\n\n");
   } else if (result->format != SYSTOLE_FORMAT_S8) {
     printf("   %s%s%s (largest error %.2g |a| |b|, bound %.2g, checked by %s)\n\n",

@@ -111,16 +111,19 @@ static int open_sweep(systole_workload *out, const systole_workload_request *req
       break;
     }
     if ((code = parse_shape(shape, part)) != 0) break;
-    const systole_operands_request operands = {
-        .m = shape[0], .n = shape[1], .k = shape[2], .seed = request->seed + out->count};
+    const systole_operands_request operands = {.m = shape[0],
+                                               .n = shape[1],
+                                               .k = shape[2],
+                                               .seed = request->seed + out->count,
+                                               .no_data = request->no_data};
     code = add_item(out, &operands);
   }
   if (code == 0 && out->count == 0) {
     code = systole_story(SYSTOLE_EXIT_USAGE,
                          "--sizes is empty; write e.g. 64,128,100x200x300");
   }
-  snprintf(out->title, sizeof out->title, "matrix products, %zu shape%s, random int8",
-           out->count, out->count == 1 ? "" : "s");
+  snprintf(out->title, sizeof out->title, "matrix products, %zu shape%s, %s", out->count,
+           out->count == 1 ? "" : "s", request->no_data ? "timing only" : "random int8");
 
 done:
   free(copy);
@@ -156,6 +159,7 @@ static int open_layers(systole_workload *out, const systole_workload_request *re
     }
     out->count++;
     snprintf(item->label, sizeof item->label, "%s", layers.layers[i].name);
+    layers.layers[i].extras.no_data = request->no_data;
     code = systole_layer_task(item->task, &layers.layers[i], i, request->seed);
     item->job = item->task->job;
   }
@@ -179,7 +183,7 @@ int systole_workload_open(systole_workload *out,
   memset(out, 0, sizeof *out);
   snprintf(out->name, sizeof out->name, "%s", request->name);
   out->seed = request->seed;
-  out->has_seed = 1;
+  out->has_seed = !request->no_data;
   int code;
   if (strcmp(request->name, "mlp") == 0) {
     code = systole_network_open(out, request);

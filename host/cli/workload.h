@@ -41,6 +41,7 @@ typedef struct systole_workload_request {
   const char *images;          /* mlp: IDX file; NULL: digits drawn from the seed */
   int64_t hidden, batch;
   uint64_t seed;
+  int no_data; /* 1: for cycles alone; sizes without operands, nothing to solve */
 } systole_workload_request;
 
 /* Parses and checks, draws or reads operands; computes nothing yet. Returns an exit code.

@@ -56,11 +56,18 @@ static range memory(systole_technology_index t, double bytes, double banks) {
   return r;
 }
 
+/* What stands behind a '+' changes a rate, not the kind of memory. */
+static int is_preset(const char *memory, const char *name) {
+  const size_t length = strlen(name);
+  return memory != NULL && strncmp(memory, name, length) == 0 &&
+         (memory[length] == '\0' || memory[length] == '+');
+}
+
 static range dram(systole_technology_index t, const char *preset) {
-  if (preset != NULL && strcmp(preset, "ddr4") == 0) {
+  if (is_preset(preset, "ddr4")) {
     return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_DDR4);
   }
-  if (preset != NULL && strcmp(preset, "hbm2") == 0) {
+  if (is_preset(preset, "hbm2")) {
     return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_HBM2);
   }
   return coefficient(t, SYSTOLE_COEFFICIENT_DRAM_IDEAL);

@@ -78,6 +78,10 @@ typedef struct systole_engine_ops {
   systole_status (*gemm_f32)(const systole_engine_weights *weights, int64_t m,
                              const float *a, int64_t lda, float *c, int64_t ldc,
                              systole_stats *stats);
+
+  /* 1: the engine tells time and computes nothing; operands and results may be NULL and
+   * are not touched. NULL: it always computes. */
+  int (*timing_only)(const systole_engine *engine);
 } systole_engine_ops;
 
 const systole_engine_ops *const *systole_engine_rows(size_t *count);

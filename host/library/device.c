@@ -137,6 +137,12 @@ systole_status systole_device_open(systole_device **out, const char *name,
   const systole_engine_ops *const *rows = systole_engine_rows(&count);
   for (size_t i = 0; i < count; i++) {
     if (!rows[i]->claims(name)) continue;
+    if (options != NULL && options->timing_only && rows[i]->timing_only == NULL) {
+      return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                          "%s computes what it runs; cycles without data are told by the "
+                          "fast model, e.g. model:16",
+                          name);
+    }
     systole_engine *engine = NULL;
     status = rows[i]->open(&engine, name, options);
     if (status != SYSTOLE_OK) return status;
@@ -187,6 +193,11 @@ systole_status systole_device_geometry(const systole_device *device,
   }
   memset(out, 0, sizeof *out);
   return device->ops->geometry(device->engine, out);
+}
+
+int systole_device_timing_only(const systole_device *device) {
+  return device != NULL && device->ops->timing_only != NULL &&
+         device->ops->timing_only(device->engine);
 }
 
 systole_status systole_device_measured_peak(systole_device *device, double *gops,

@@ -98,13 +98,14 @@ systole_status systole_scenario_check(const systole_scenario *s) {
   }
   const systole_geometry *g = &s->geometry;
   int dim = g->dim, axi = g->axi_bytes;
-  if (dim < 2 || dim > 256 || (dim & (dim - 1)) != 0 || axi < 4 || axi > 64 ||
-      (axi & (axi - 1)) != 0 || axi > 2 * dim || g->acc_rows < 2 || g->ub_rows < 2 ||
-      g->weight_tiles < 2) {
+  if (dim < 2 || dim > 1024 || (dim & (dim - 1)) != 0 || axi < 4 || axi > 64 ||
+      (axi & (axi - 1)) != 0 || axi > 2 * dim || g->acc_rows < 2 ||
+      g->acc_rows % 2 != 0 || g->ub_rows < 2 || g->weight_tiles < 2) {
     return systole_fail(SYSTOLE_ERR_ARGUMENT,
                         "there is no array of %d x %d with ports of %d bytes, %u buffer "
-                        "rows, %u accumulator rows and %u weight tiles: sizes are powers "
-                        "of two, ports 4 to 64 bytes and at most 2 rows",
+                        "rows, %u accumulator rows and %u weight tiles: array and ports "
+                        "are powers of two, ports 4 to 64 bytes and at most 2 rows, "
+                        "accumulators two equal halves",
                         dim, dim, axi, g->ub_rows, g->acc_rows, g->weight_tiles);
   }
   return SYSTOLE_OK;

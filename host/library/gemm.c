@@ -18,6 +18,12 @@ struct systole_weights {
   float *bias; /* of float weights, for K = 0; NULL: none */
 };
 
+/* An operand as it is checked: where a device looks at none, any will do. */
+static const void *operand(const void *given, int no_data) {
+  static const char nothing;
+  return no_data ? &nothing : given;
+}
+
 /* K = 0: every sum is empty, and the epilogue works on zeros. */
 static void fill_empty_sums(const systole_weights *weights, int64_t m, void *c,
                             int64_t ldc) {
@@ -82,7 +88,7 @@ static systole_status multiply(const systole_weights *weights, int64_t m, const 
   if (m > 0 && weights->engine_weights != NULL) {
     status =
         weights->device->ops->gemm(weights->engine_weights, m, a, lda, c, ldc, stats);
-  } else if (m > 0 && weights->n > 0) {
+  } else if (m > 0 && weights->n > 0 && !systole_device_timing_only(weights->device)) {
     fill_empty_sums(weights, m, c, ldc);
   }
   finish_stats(stats, (uint64_t)m * (uint64_t)weights->n * (uint64_t)weights->k,
@@ -115,14 +121,18 @@ systole_status systole_gemm_s8(systole_device *device, int64_t m, int64_t n, int
   if (stats == NULL) stats = &local;
   memset(stats, 0, sizeof *stats);
   double wall = systole_wall_seconds(), cpu = systole_cpu_seconds();
+  const int no_data = systole_device_timing_only(device);
   systole_status status = need_device(device, 0);
   if (status == SYSTOLE_OK) status = systole_check_size("M", m);
   if (status == SYSTOLE_OK) status = systole_check_size("N", n);
   if (status == SYSTOLE_OK) status = systole_check_size("K", k);
   if (status == SYSTOLE_OK) status = systole_check_product(m, n, k);
-  if (status == SYSTOLE_OK) status = systole_check_matrix("A", a, m, k, "lda", lda, 1);
-  if (status == SYSTOLE_OK) status = systole_check_matrix("B", b, k, n, "ldb", ldb, 1);
-  if (status == SYSTOLE_OK) status = systole_check_matrix("C", c, m, n, "ldc", ldc, 4);
+  if (status == SYSTOLE_OK)
+    status = systole_check_matrix("A", operand(a, no_data), m, k, "lda", lda, 1);
+  if (status == SYSTOLE_OK)
+    status = systole_check_matrix("B", operand(b, no_data), k, n, "ldb", ldb, 1);
+  if (status == SYSTOLE_OK)
+    status = systole_check_matrix("C", operand(c, no_data), m, n, "ldc", ldc, 4);
   if (status != SYSTOLE_OK || m == 0 || n == 0) return status;
 
   systole_weights *weights = NULL;
@@ -146,10 +156,12 @@ systole_status systole_weights_prepare(systole_weights **out, systole_device *de
   if (out == NULL)
     return systole_fail(SYSTOLE_ERR_ARGUMENT, "there is no place for weights");
   *out = NULL;
+  const int no_data = systole_device_timing_only(device);
   systole_status status = need_device(device, 0);
   if (status == SYSTOLE_OK) status = systole_check_size("N", n);
   if (status == SYSTOLE_OK) status = systole_check_size("K", k);
-  if (status == SYSTOLE_OK) status = systole_check_matrix("B", b, k, n, "ldb", ldb, 1);
+  if (status == SYSTOLE_OK)
+    status = systole_check_matrix("B", operand(b, no_data), k, n, "ldb", ldb, 1);
   if (status == SYSTOLE_OK) status = systole_check_epilogue(epilogue, n);
   return status == SYSTOLE_OK ? prepare(out, device, n, k, b, ldb, epilogue) : status;
 }
@@ -179,13 +191,15 @@ systole_status systole_gemm_s8_prepared(const systole_weights *weights, int64_t 
                         systole_format_name(weights->format));
   }
   int element = weights->epilogue.multiplier != NULL ? 1 : 4;
+  const int no_data = systole_device_timing_only(weights->device);
   systole_status status = systole_check_size("M", m);
   if (status == SYSTOLE_OK) status = systole_check_product(m, weights->n, weights->k);
   if (status == SYSTOLE_OK) {
-    status = systole_check_matrix("A", a, m, weights->k, "lda", lda, 1);
+    status = systole_check_matrix("A", operand(a, no_data), m, weights->k, "lda", lda, 1);
   }
   if (status == SYSTOLE_OK) {
-    status = systole_check_matrix("C", c, m, weights->n, "ldc", ldc, element);
+    status = systole_check_matrix("C", operand(c, no_data), m, weights->n, "ldc", ldc,
+                                  element);
   }
   return status == SYSTOLE_OK ? multiply(weights, m, a, lda, c, ldc, stats) : status;
 }

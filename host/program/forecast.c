@@ -1073,7 +1073,10 @@ static systole_status forecast(systole_forecast *out,
   f->axi = geometry->axi_bytes;
   f->gmem0_read =
       (channel){memory->latency, memory->rate_beats, memory->rate_cycles, 0, 0, 0, 0};
-  f->gmem0_write = f->gmem1_read = f->gmem0_read;
+  f->gmem0_write = f->gmem0_read;
+  const systole_memory_timing gmem1 = systole_memory_timing_gmem1(memory);
+  f->gmem1_read =
+      (channel){gmem1.latency, gmem1.rate_beats, gmem1.rate_cycles, 0, 0, 0, 0};
   f->ask_at = kFetchStart + kRequestBurst;
   f->first_row = -1;
   f->open = open;

@@ -42,6 +42,8 @@ systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
   if (layout.n_blocks > 0) {
     layout.columns =
         min64(dim, round_up(systole_ceil_div(n, layout.n_blocks), axi_bytes / 4));
+    /* STORE's field of lanes is for arrays that RTL can be. */
+    if (layout.columns >= 1 << SYSTOLE_COPY_LAST_LANES_BITS) layout.columns = dim;
   }
   layout.k_blocks = systole_ceil_div(k, dim);
   layout.params_block_bytes =
@@ -234,7 +236,9 @@ double systole_plan_bound(const systole_plan *plan, const systole_geometry *geom
                           const systole_weights_layout *weights,
                           const systole_gemm_spec *spec,
                           const systole_memory_timing *memory) {
+  const systole_memory_timing gmem1 = systole_memory_timing_gmem1(memory);
   double dim = plan->dim, rate = systole_memory_rate(memory, geometry->axi_bytes);
+  double weight_rate = systole_memory_rate(&gmem1, geometry->axi_bytes);
   double rows = (double)plan->granules * (double)plan->granule;
   double k = (double)weights->k_blocks, n = (double)spec->n_blocks;
   double groups = (double)systole_ceil_div(spec->n_blocks, plan->group);
@@ -243,7 +247,7 @@ double systole_plan_bound(const systole_plan *plan, const systole_geometry *geom
   /* Each tile at least as long as it shifts in; memory apart. */
   double array = rows * n * k > steps * dim ? rows * n * k : steps * dim;
   double loads = passes * rows * k * dim / rate;
-  double tiles = steps * dim * dim / rate / geometry->weight_ports;
+  double tiles = steps * dim * dim / weight_rate / geometry->weight_ports;
   double stores = rows * n * (double)systole_plan_row_bytes(plan, spec) / rate;
   double most = array > loads ? array : loads;
   if (tiles > most) most = tiles;

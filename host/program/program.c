@@ -50,7 +50,8 @@ static int64_t tiles_of(const systole_plan *plan, const systole_weights_layout *
 static int small_choices(systole_plan_choice *choices, const systole_geometry *geometry,
                          const systole_memory_timing *memory) {
   /* Rows in which a tile of weights arrives; fewer leave the array waiting for it. */
-  double rate = systole_memory_rate(memory, geometry->axi_bytes);
+  const systole_memory_timing gmem1 = systole_memory_timing_gmem1(memory);
+  double rate = systole_memory_rate(&gmem1, geometry->axi_bytes);
   int64_t dim = geometry->dim, tile = (int64_t)((double)dim * (double)dim / rate);
   if (tile < dim) tile = dim;
   const int64_t eighths[] = {8, 12, 16, 32, 64, 128, 256};

@@ -43,15 +43,21 @@ static const char *const limit_names[kLimits] = {"nothing",     "weights", "resu
                                                  "activations", "buffer",  "size",
                                                  "padding",     "program"};
 
-/* Bytes that a port brings in a cycle. */
-static double port_rate(const systole_setup *setup) {
-  systole_axi_timing timing;
+/* Bytes that a port brings in a cycle: gmem0 (activations) or gmem1 (weights). */
+static double port_rate(const systole_setup *setup, int port) {
+  systole_axi_timing timing[2];
   double clock = setup->clock_mhz > 0 ? setup->clock_mhz : 300;
   if (setup->memory == NULL ||
-      systole_axi_preset(&timing, setup->memory, setup->geometry.axi_bytes, clock) != 0) {
+      systole_axi_ports(timing, setup->memory, setup->geometry.axi_bytes, clock) != 0) {
     return setup->geometry.axi_bytes;
   }
-  return (double)setup->geometry.axi_bytes * timing.rate_beats / timing.rate_cycles;
+  return (double)setup->geometry.axi_bytes * timing[port].rate_beats /
+         timing[port].rate_cycles;
+}
+
+/* Of the slower port. */
+static double slower_rate(const systole_setup *setup) {
+  return fmin(port_rate(setup, 0), port_rate(setup, 1));
 }
 
 /* Rows a cycle that the shape wants of port B of the unified buffer: a load, and for int8
@@ -94,13 +100,13 @@ static const char *plain(char out[24], double value) {
 static void say_reason(char *out, size_t bytes, limit reason, const systole_setup *setup,
                        const systole_stats *stats) {
   const systole_ledger *l = &stats->ledger;
-  double active = (double)l->active, rate = port_rate(setup);
+  double active = (double)l->active, rate = port_rate(setup, 0);
   int dim = setup->geometry.dim;
   char a[24], b[24], c[24];
   switch (reason) {
     case kWeights: {
       double rows = active * dim * dim / (double)stats->weight_bytes;
-      double enters = rate * setup->geometry.weight_ports;
+      double enters = port_rate(setup, 1) * setup->geometry.weight_ports;
       if (enters > dim) enters = dim; /* a row a cycle into the shadow registers */
       snprintf(out, bytes,
                "weights arrive at %s B/cycle, this shape needs %s: each %d x %d tile is "
@@ -254,9 +260,9 @@ static void try_memory(search *s) {
     if (strcmp(name, now) == 0) continue;
     systole_advice advice = change(&s->subject->setup, "memory");
     advice.setup.memory = name;
-    if (port_rate(&advice.setup) <= port_rate(&s->subject->setup)) continue;
+    if (slower_rate(&advice.setup) <= slower_rate(&s->subject->setup)) continue;
     snprintf(advice.say, sizeof advice.say, "memory at %.0f B/cycle (%s)",
-             port_rate(&advice.setup), name);
+             slower_rate(&advice.setup), name);
     if (judge(s, &advice)) keep(s, &advice);
   }
 }

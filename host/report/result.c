@@ -175,8 +175,11 @@ static int add_cycles(cJSON *object, const systole_result *result) {
   for (size_t i = 0; good && i < sizeof traffic / sizeof traffic[0]; i++) {
     good = systole_json_u64(bytes, traffic[i].key, traffic[i].value);
   }
-  return good && systole_json_u64(object, "zero_macs", stats->zero_macs) &&
-         systole_json_u64(object, "instructions", stats->instructions);
+  /* Which operands are zero is not known without data. */
+  if (good && !stats->timing_only) {
+    good = systole_json_u64(object, "zero_macs", stats->zero_macs);
+  }
+  return good && systole_json_u64(object, "instructions", stats->instructions);
 }
 
 static int add_pair(cJSON *object, const char *key, int64_t first, int64_t second) {
@@ -265,6 +268,9 @@ cJSON *systole_result_json(const systole_result *result) {
   good = good && systole_json_u64(object, "macs", stats->macs) &&
          add_text(object, "format", systole_format_name(result->format)) &&
          cJSON_AddBoolToObject(object, "checked", result->checked) != NULL;
+  if (good && stats->timing_only) {
+    good = cJSON_AddBoolToObject(object, "timing_only", 1) != NULL;
+  }
   if (good && result->checked) {
     good = systole_json_u64(object, "mismatches", result->mismatches);
     if (good && result->checked_by != NULL) {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 const uint8_t systole_axi_nothing[64] = {0};
 
@@ -35,6 +36,9 @@ static const preset presets[] = {
 
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
+/* In cycles; far beyond any memory, and small enough for every sum of times. */
+enum { LONGEST_LATENCY = 1000000 };
+
 static uint32_t greatest_common_divisor(uint32_t a, uint32_t b) {
   while (b) {
     const uint32_t rest = a % b;
@@ -48,29 +52,84 @@ const char *systole_axi_preset_name(int index) {
   return index >= 0 && index < PRESETS ? presets[index].name : NULL;
 }
 
+/* 0, and rates from that of the port on: full rate. Megabytes and megahertz are rounded
+ * to thousandths: the rate is then a fraction of whole numbers and the accumulator exact.
+ */
+static void set_rate(systole_axi_timing *out, double megabytes_per_s, double port) {
+  out->rate_beats = 1;
+  out->rate_cycles = 1;
+  if (!(megabytes_per_s > 0.0 && megabytes_per_s < port)) return;
+  const uint32_t beats = (uint32_t)lround(megabytes_per_s * 1e3);
+  const uint32_t cycles = (uint32_t)lround(port * 1e3);
+  const uint32_t divisor = greatest_common_divisor(beats, cycles);
+  out->rate_beats = beats / divisor;
+  out->rate_cycles = cycles / divisor;
+}
+
 int systole_axi_preset(systole_axi_timing *out, const char *name, int axi_bytes,
                        double clock_mhz) {
   for (int i = 0; i < PRESETS; i++) {
     const preset *p = &presets[i];
     if (strcmp(p->name, name) != 0) continue;
-    /* Megabytes and megahertz are rounded to thousandths: the rate is then a fraction of
-     * whole numbers and the accumulator exact. */
     const double port = clock_mhz * axi_bytes;
     out->name = p->name;
     out->latency = p->latency_cycles;
     if (out->latency == 0) out->latency = (uint32_t)ceil(p->latency_ns * clock_mhz / 1e3);
-    out->rate_beats = 1;
-    out->rate_cycles = 1;
-    if (p->megabytes_per_s > 0.0 && p->megabytes_per_s < port) {
-      const uint32_t beats = (uint32_t)lround(p->megabytes_per_s * 1e3);
-      const uint32_t cycles = (uint32_t)lround(port * 1e3);
-      const uint32_t divisor = greatest_common_divisor(beats, cycles);
-      out->rate_beats = beats / divisor;
-      out->rate_cycles = cycles / divisor;
-    }
+    set_rate(out, p->megabytes_per_s, port);
     return 0;
   }
   return -1;
+}
+
+/* A number above 0 with an optional unit behind it, up to the next '+'. Returns 1, and
+ * whether the unit was there. */
+static int read_amount(double *value, int *has_unit, const char **cursor,
+                       const char *unit) {
+  char *end = NULL;
+  const char first = **cursor;
+  if ((first < '0' || first > '9') && first != '.') return 0;
+  *value = strtod(*cursor, &end);
+  *has_unit = strncmp(end, unit, strlen(unit)) == 0;
+  if (*has_unit) end += strlen(unit);
+  *cursor = end;
+  return isfinite(*value) && *value > 0.0 && (*end == '+' || *end == '\0');
+}
+
+static int change_port(systole_axi_timing out[2], const char **cursor, double port,
+                       double clock_mhz) {
+  static const char *const keys[] = {"gmem0=", "gmem1=", "latency0=", "latency1="};
+  double value = 0.0;
+  int unit = 0, key = 0;
+  while (key < 4 && strncmp(*cursor, keys[key], strlen(keys[key])) != 0) key++;
+  if (key == 4) return 0;
+  *cursor += strlen(keys[key]);
+  if (!read_amount(&value, &unit, cursor, key < 2 ? "GB/s" : "ns")) return 0;
+  if (key < 2) {
+    if (value < 1e-3 || value > 1e4) return 0;
+    set_rate(&out[key], 1e3 * value, port);
+  } else {
+    if (unit) value = ceil(value * clock_mhz / 1e3);
+    if (value > LONGEST_LATENCY || floor(value) < value) return 0;
+    out[key - 2].latency = (uint32_t)value;
+  }
+  return 1;
+}
+
+int systole_axi_ports(systole_axi_timing out[2], const char *name, int axi_bytes,
+                      double clock_mhz) {
+  char base[16];
+  const char *cursor = strchr(name, '+');
+  const size_t length = cursor != NULL ? (size_t)(cursor - name) : strlen(name);
+  if (length >= sizeof base) return -1;
+  memcpy(base, name, length);
+  base[length] = '\0';
+  if (systole_axi_preset(&out[0], base, axi_bytes, clock_mhz) != 0) return -1;
+  out[1] = out[0];
+  while (cursor != NULL && *cursor == '+') {
+    cursor++;
+    if (!change_port(out, &cursor, clock_mhz * axi_bytes, clock_mhz)) return -2;
+  }
+  return 0;
 }
 
 /* ---- the port ------------------------------------------------------------------------

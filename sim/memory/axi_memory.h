@@ -62,6 +62,16 @@ const char *systole_axi_preset_name(int index);
 int systole_axi_preset(systole_axi_timing *out, const char *name, int axi_bytes,
                        double clock_mhz);
 
+/* Both ports (gmem0, gmem1) of a memory that is a preset's name, or that with changes
+ * behind it:
+ *   PRESET[+KEY=VALUE]...   gmem0, gmem1: a port's rate in GB/s, as 34 or 34GB/s;
+ *                           latency0, latency1: in cycles, or as 80ns
+ * "ideal+gmem1=34GB/s". A rate above the port's own is the port's own. names in *out are
+ * those of the preset. 0; -1: there is no such preset; -2: what stands behind it makes no
+ * sense. */
+int systole_axi_ports(systole_axi_timing out[2], const char *name, int axi_bytes,
+                      double clock_mhz);
+
 /* ---- faults and stalls (tests) -------------------------------------------------------
  */
 

@@ -35,13 +35,15 @@ void systole_model_machine_free(systole_model_machine *m) {
 }
 
 systole_status systole_model_machine_make(systole_model_machine *m,
-                                          const systole_geometry *g, int portable) {
+                                          const systole_geometry *g, int portable,
+                                          int no_data) {
   const uint64_t dim = (uint64_t)g->dim;
   m->geometry = *g;
   systole_status status =
       systole_allocate((void **)&m->ub, g->ub_rows, dim, "the unified buffer");
   if (status == SYSTOLE_OK) {
-    memset(m->ub, SystoleModelTurn, (size_t)(g->ub_rows * dim));
+    /* Without data the buffer is never looked at, and its pages need not be there. */
+    if (!no_data) memset(m->ub, SystoleModelTurn, (size_t)(g->ub_rows * dim));
     status = systole_allocate_zeroed((void **)&m->acc, g->acc_rows * dim, sizeof(int32_t),
                                      "the accumulators");
   }
@@ -439,6 +441,55 @@ static void do_activate(systole_model_machine *m, const systole_instruction *i) 
     }
   }
   m->ub_writes += (uint64_t)(a.rows0 * a.rows1);
+}
+
+/* ---- events without data
+ * ------------------------------------------------------------------ */
+
+static uint64_t copied_rows(const systole_instruction *i) {
+  return (SYSTOLE_GET(i, COPY_FILL_BEFORE) + SYSTOLE_GET(i, COPY_ROWS) +
+          SYSTOLE_GET(i, COPY_FILL_AFTER)) *
+         SYSTOLE_GET(i, COPY_LINES) * SYSTOLE_GET(i, COPY_BLOCKS);
+}
+
+static void count_activate(systole_model_machine *m, const systole_instruction *i) {
+  activate a;
+  read_activate(&a, m, i);
+  const uint64_t rows = (uint64_t)(a.rows0 * a.rows1);
+  if (a.activation.pool == SYSTOLE_POOLING_NONE) {
+    m->acc_reads += rows;
+  } else {
+    for (int64_t y = 0; y < a.rows1; y++) {
+      for (int64_t x = 0; x < a.rows0; x++) m->acc_reads += window_rows(&a, y, x);
+    }
+  }
+  if (SYSTOLE_GET(i, ACTIVATE_RAW)) return;
+  m->ub_writes += rows;
+  if (a.activation.has_residual) m->ub_reads += rows;
+}
+
+void systole_model_count(systole_model_machine *m) {
+  for (uint32_t n = 0; n < m->count; n++) {
+    const systole_instruction *i = &m->instructions[n];
+    switch (SYSTOLE_GET(i, OPCODE)) {
+      case SYSTOLE_OP_LOAD:
+        m->ub_writes += copied_rows(i);
+        break;
+      case SYSTOLE_OP_STORE:
+        if (!SYSTOLE_GET(i, COPY_RAW)) m->ub_reads += copied_rows(i);
+        break;
+      case SYSTOLE_OP_MATMUL:
+        m->ub_reads +=
+            SYSTOLE_GET(i, MATMUL_ROWS0) * SYSTOLE_GET(i, MATMUL_ROWS1) * matmul_steps(i);
+        m->weight_rows += (uint64_t)m->geometry.dim * matmul_steps(i);
+        break;
+      case SYSTOLE_OP_ACTIVATE:
+        count_activate(m, i);
+        break;
+      default:
+        break;
+    }
+  }
 }
 
 /* ---- raw results: ACTIVATE and STORE side by side

@@ -83,10 +83,11 @@ typedef struct systole_model_machine {
   uint64_t zero_macs, ub_reads, ub_writes, weight_rows, acc_reads;
 } systole_model_machine;
 
-/* Memory of a machine of this geometry; `portable` as in array.h. The caller frees after
- * failures too. */
+/* Memory of a machine of this geometry; `portable` as in array.h; `no_data`: it will only
+ * be asked to count. The caller frees after failures too. */
 systole_status systole_model_machine_make(systole_model_machine *machine,
-                                          const systole_geometry *geometry, int portable);
+                                          const systole_geometry *geometry, int portable,
+                                          int no_data);
 void systole_model_machine_free(systole_model_machine *machine);
 
 /* Reads and checks the program. An error of the program is in machine->error; a status
@@ -102,5 +103,9 @@ systole_status systole_model_continue(systole_model_machine *machine, uint32_t s
 
 /* The error of a run in which nothing can move any more, if there is none yet. */
 void systole_model_starve(systole_model_machine *machine);
+
+/* Instead of executing: the events of the program, zero_macs apart, which depend on
+ * data. */
+void systole_model_count(systole_model_machine *machine);
 
 #endif

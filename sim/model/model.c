@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,8 +26,9 @@ enum { SliceInstructions = 64 /* between two looks at the clock */ };
 struct systole_model {
   systole_model_machine machine;
   systole_memory_timing timing;
-  systole_axi_timing preset; /* for its name */
+  char memory_name[96];
   double clock_mhz, cpu_seconds;
+  systole_kind clock_kind;
   int timing_only;
   int running, done;
   int measured; /* `forecast` is this run's */
@@ -52,10 +54,11 @@ systole_geometry systole_model_geometry(int dim) {
 
 static int is_power(uint32_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
+/* The RTL wants powers of two for its buffers, too; the model takes any size. */
 static systole_status check_geometry(const systole_geometry *g) {
   if (g->dim < 4 || g->dim > 1024 || !is_power((uint32_t)g->dim)) {
     return systole_fail(
-        SYSTOLE_ERR_NOT_FOUND,
+        SYSTOLE_ERR_ARGUMENT,
         "a model of a %d x %d array was asked for; the size is a power of "
         "two from 4 to 1024",
         g->dim, g->dim);
@@ -68,26 +71,21 @@ static systole_status check_geometry(const systole_geometry *g) {
         "or 64, and at most two rows of the array (%d)",
         g->axi_bytes, 2 * g->dim);
   }
-  if (!is_power(g->ub_rows) || g->ub_rows < 16 || g->ub_rows > 1u << 24) {
+  if (g->ub_rows < 16 || g->ub_rows > 1u << 24) {
     return systole_fail(
         SYSTOLE_ERR_ARGUMENT,
-        "a unified buffer of %u rows was asked for; it has a power of two, "
-        "16 to 16777216",
-        g->ub_rows);
+        "a unified buffer of %u rows was asked for; it has 16 to 16777216", g->ub_rows);
   }
-  if (!is_power(g->acc_rows) || g->acc_rows < 4 || g->acc_rows > 1u << 24) {
-    return systole_fail(
-        SYSTOLE_ERR_ARGUMENT,
-        "accumulators of %u rows were asked for; there is a power of two, 4 "
-        "to 16777216",
-        g->acc_rows);
+  if (g->acc_rows < 4 || g->acc_rows > 1u << 24 || g->acc_rows % 2 != 0) {
+    return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                        "accumulators of %u rows were asked for; there are two equal "
+                        "halves, together 4 to 16777216 rows",
+                        g->acc_rows);
   }
-  if (!is_power(g->weight_tiles) || g->weight_tiles < 4 || g->weight_tiles > 1024) {
-    return systole_fail(
-        SYSTOLE_ERR_ARGUMENT,
-        "a weight FIFO of %u tiles was asked for; it has a power of two, 4 "
-        "to 1024",
-        g->weight_tiles);
+  if (g->weight_tiles < 4 || g->weight_tiles > 1024) {
+    return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                        "a weight FIFO of %u tiles was asked for; it has 4 to 1024",
+                        g->weight_tiles);
   }
   return SYSTOLE_OK;
 }
@@ -118,13 +116,15 @@ systole_status systole_model_create(systole_model **out,
   if (model == NULL) return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory is left");
   model->clock_mhz = clock;
   model->timing_only = options->timing_only;
+  model->clock_kind = options->clock_kind != SYSTOLE_KIND_UNKNOWN ? options->clock_kind
+                                                                  : SYSTOLE_KIND_ASSUMED;
   status = systole_memory_timing_of(&model->timing, options->memory,
                                     options->geometry.axi_bytes, clock);
   if (status == SYSTOLE_OK) {
-    const char *name = options->memory != NULL ? options->memory : "ideal";
-    (void)systole_axi_preset(&model->preset, name, options->geometry.axi_bytes, clock);
+    (void)snprintf(model->memory_name, sizeof model->memory_name, "%s",
+                   options->memory != NULL ? options->memory : "ideal");
     status = systole_model_machine_make(&model->machine, &options->geometry,
-                                        options->portable);
+                                        options->portable, options->timing_only);
   }
   model->machine.bus = options->bus;
   for (int port = 0; port < 2 && status == SYSTOLE_OK && options->bus == NULL; port++) {
@@ -327,6 +327,7 @@ systole_status systole_model_run(systole_model *model, uint32_t slice_ms, int *d
   const double until = systole_wall_seconds() + 1e-3 * slice_ms;
   systole_status status = SYSTOLE_OK;
   int finished = model->timing_only || m->error.code != SYSTOLE_ERROR_NONE;
+  if (model->timing_only && m->error.code == SYSTOLE_ERROR_NONE) systole_model_count(m);
   while (!finished && status == SYSTOLE_OK) {
     status = systole_model_continue(m, m->executed + SliceInstructions, &finished);
     if (systole_wall_seconds() > until) break;
@@ -397,8 +398,20 @@ void systole_model_stop(systole_model *model) {
 
 double systole_model_clock_mhz(const systole_model *model) { return model->clock_mhz; }
 
+systole_kind systole_model_clock_kind(const systole_model *model) {
+  return model->clock_kind;
+}
+
+int systole_model_timing_only(const systole_model *model) { return model->timing_only; }
+
 const char *systole_model_memory_name(const systole_model *model) {
-  return model->preset.name;
+  /* A preset's own name outlives the model. */
+  for (int i = 0; systole_axi_preset_name(i) != NULL; i++) {
+    if (strcmp(systole_axi_preset_name(i), model->memory_name) == 0) {
+      return systole_axi_preset_name(i);
+    }
+  }
+  return model->memory_name;
 }
 
 const systole_memory_timing *systole_model_timing(const systole_model *model) {

@@ -16,13 +16,15 @@ typedef struct systole_model systole_model;
 
 typedef struct systole_model_options {
   systole_geometry geometry; /* dim 4 ... 1024 */
-  const char *memory;        /* preset; NULL: ideal */
+  const char *memory;        /* as systole_axi_ports reads it; NULL: ideal */
   double clock_mhz;          /* 0: 300 */
   uint64_t memory_bytes;     /* behind each port; 0: 4 GiB */
   int portable;              /* 1: no kernel for this machine's instructions */
-  int timing_only;           /* 1: cycles without data; memory keeps its contents */
+  int timing_only;           /* 1: cycles without data; memory keeps its contents, and
+                              * zero_macs stay 0 */
   /* Device memory is elsewhere: none of its own, so no alloc and no at. Kept. */
   const systole_model_bus *bus;
+  systole_kind clock_kind; /* UNKNOWN: ASSUMED */
 } systole_model_options;
 
 /* The geometry that the RTL of this array size has when nothing else is asked for. */
@@ -76,6 +78,9 @@ void systole_model_fail(systole_model *model, int code, int unit, uint32_t index
 void systole_model_stop(systole_model *model);
 
 double systole_model_clock_mhz(const systole_model *model);
+systole_kind systole_model_clock_kind(const systole_model *model);
+int systole_model_timing_only(const systole_model *model);
+/* The preset's name, and what was changed behind it; as long as the model lives. */
 const char *systole_model_memory_name(const systole_model *model);
 const systole_memory_timing *systole_model_timing(const systole_model *model);
 double systole_model_cpu_seconds(const systole_model *model);      /* inside runs */

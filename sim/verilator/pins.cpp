@@ -161,7 +161,8 @@ struct systole_rtl {
   std::string story;
   systole_axi_store *store[2] = {nullptr, nullptr};
   systole_axi_port port[2];
-  systole_axi_timing timing;
+  systole_axi_timing timing[2]; /* of gmem0, gmem1 */
+  std::string memory_name; /* with what is changed of a preset; empty: the preset's */
   double clock_mhz;
   double cpu_seconds = 0.0;
   uint64_t cycle = 0;
@@ -330,7 +331,18 @@ systole_rtl::systole_rtl(const systole_device_options &options)
   const uint64_t bytes =
       options.memory_bytes ? options.memory_bytes : kDefaultMemoryBytes;
   const char *memory = options.memory ? options.memory : "ideal";
-  if (systole_axi_preset(&timing, memory, static_cast<int>(kAxiBytes), clock_mhz) != 0) {
+  const int found =
+      systole_axi_ports(timing, memory, static_cast<int>(kAxiBytes), clock_mhz);
+  if (found == -2) {
+    throw Failure(
+        SYSTOLE_ERR_ARGUMENT,
+        text("the memory \"%s\" makes no sense; behind the preset's name may "
+             "stand +gmem0=, +gmem1= (GB/s) and +latency0=, +latency1= (cycles, "
+             "or e.g. 80ns)",
+             memory));
+  }
+  if (found == 0 && std::strchr(memory, '+')) memory_name = memory;
+  if (found != 0) {
     std::string known;
     for (int i = 0; systole_axi_preset_name(i); i++) {
       known += (i ? ", " : "") + std::string(systole_axi_preset_name(i));
@@ -356,7 +368,7 @@ systole_rtl::systole_rtl(const systole_device_options &options)
                  "memory of %s (%s); ask for less with memory_bytes",
                  bytes, names[i], std::strerror(errno)));
       }
-      systole_axi_port_init(&port[i], store[i], kAxiBytes, &timing);
+      systole_axi_port_init(&port[i], store[i], kAxiBytes, &timing[i]);
       systole_axi_checker_init(&checker_[i], names[i], kAxiBytes);
     }
     systole_axi_lite_checker_init(&control_checker_, "s_axi_control");
@@ -1103,7 +1115,9 @@ systole_status api_reset(systole_rtl *model) {
   return guarded(model, [&] { model->reset(); });
 }
 
-const char *api_memory_name(const systole_rtl *model) { return model->timing.name; }
+const char *api_memory_name(const systole_rtl *model) {
+  return model->memory_name.empty() ? model->timing[0].name : model->memory_name.c_str();
+}
 double api_clock_mhz(const systole_rtl *model) { return model->clock_mhz; }
 double api_run_cpu_seconds(const systole_rtl *model) { return model->cpu_seconds; }
 uint64_t api_cycles(const systole_rtl *model) { return model->cycle; }
@@ -1129,7 +1143,7 @@ void api_hang(systole_rtl *model, int port, int channels) {
 void api_heal(systole_rtl *model, int port) { systole_axi_port_heal(&model->port[port]); }
 
 void api_attach(systole_rtl *model, int number, const systole_axi_store *store) {
-  systole_axi_port_init(&model->port[number], store, kAxiBytes, &model->timing);
+  systole_axi_port_init(&model->port[number], store, kAxiBytes, &model->timing[number]);
 }
 
 constexpr systole_rtl_api kApi = {

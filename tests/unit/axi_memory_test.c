@@ -539,3 +539,35 @@ Test(axi_memory, presets_are_what_they_say) {
   cr_expect_eq(systole_axi_preset(&t, "hbm2", 64, 100.0), 0);
   cr_expect(t.latency == 26 && t.rate_beats == 1 && t.rate_cycles == 1);
 }
+
+/* A port of its own rate and latency, each way of writing it. */
+Test(axi_memory, ports_are_what_they_say) {
+  systole_axi_timing t[2];
+  cr_assert_eq(systole_axi_ports(t, "ideal", 64, 700.0), 0);
+  cr_expect(t[0].latency == 64 && t[1].latency == 64 && t[1].rate_cycles == 1);
+  cr_assert_eq(systole_axi_ports(t, "ideal+gmem1=34GB/s+latency1=100ns", 64, 700.0), 0);
+  cr_expect(t[0].latency == 64 && t[0].rate_beats == 1 && t[0].rate_cycles == 1);
+  cr_expect_eq(t[1].latency, 70);
+  cr_expect_float_eq((double)t[1].rate_beats / t[1].rate_cycles, 34.0 / 44.8, 1e-9);
+  cr_assert_eq(systole_axi_ports(t, "ddr4+gmem0=2+latency0=9", 64, 300.0), 0);
+  cr_expect_str_eq(t[0].name, "ddr4");
+  cr_expect_eq(t[0].latency, 9);
+  cr_expect_eq(t[1].latency, 68);
+  cr_expect_float_eq((double)t[0].rate_beats / t[0].rate_cycles, 2.0 / 19.2, 1e-9);
+  cr_expect_float_eq((double)t[1].rate_beats / t[1].rate_cycles, 15.0 / 16.0, 1e-9);
+  /* Faster than the port is as fast as the port; the last word counts. */
+  cr_assert_eq(systole_axi_ports(t, "hbm2+gmem0=900+gmem1=1+gmem1=900", 16, 300.0), 0);
+  cr_expect(t[0].rate_beats == 1 && t[0].rate_cycles == 1);
+  cr_expect(t[1].rate_beats == 1 && t[1].rate_cycles == 1);
+  static const char *const wrong[] = {
+      "ideal+",         "ideal+gmem1",        "ideal+gmem1=",       "ideal+gmem1=x",
+      "ideal+gmem2=1",  "ideal+gmem1=0",      "ideal+gmem1=-1",     "ideal+gmem1=1e9",
+      "ideal+gmem1=1+", "ideal+gmem1=1GB",    "ideal+gmem1=inf",    "ideal+latency0=0",
+      "ideal+latency0", "ideal+latency0=1.5", "ideal+latency0=1e7", "ideal+latency0=5s"};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    cr_expect_eq(systole_axi_ports(t, wrong[i], 16, 300.0), -2, "%s", wrong[i]);
+  }
+  cr_expect_eq(systole_axi_ports(t, "tape", 16, 300.0), -1);
+  cr_expect_eq(systole_axi_ports(t, "", 16, 300.0), -1);
+  cr_expect_eq(systole_axi_ports(t, "a-name-that-is-much-too-long", 16, 300.0), -1);
+}

@@ -5,6 +5,7 @@ systole_add_test(unit_epilogue SOURCES epilogue_test.c LIBS systole_internal LAB
 systole_add_test(unit_cpu SOURCES cpu_test.c LIBS systole_internal systole_test_support LABELS unit)
 systole_add_test(unit_model SOURCES model_test.c LIBS systole_internal systole_test_support LABELS unit)
 target_include_directories(unit_model PRIVATE ${PROJECT_SOURCE_DIR}/sim)
+target_compile_definitions(unit_model PRIVATE _GNU_SOURCE) # mkstemps
 systole_add_test(unit_opencl SOURCES opencl_test.c LIBS systole_internal systole_test_support LABELS unit)
 systole_add_test(unit_energy SOURCES energy_test.c LIBS systole_internal LABELS unit)
 target_compile_definitions(unit_energy PRIVATE SYSTOLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

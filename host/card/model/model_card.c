@@ -1,12 +1,11 @@
-/* The card `model`: sim/model behind the card seam. Names:
- *   model:DIM                 the geometry of the RTL of that size
- *   model:DIM,KEY=NUMBER,...  ub, acc (rows), tiles, axi (bytes), data=0 (cycles only) */
+/* The card `model`: sim/model behind the card seam. preset.h reads its names. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "card/card.h"
 #include "model/model.h"
+#include "preset.h"
 #include "support/error.h"
 
 struct systole_card {
@@ -17,47 +16,16 @@ static void model_list(void (*add)(void *user, const systole_device_info *info),
                        void *user) {
   const systole_device_info info = {
       "model:16", "accelerator",
-      "16 x 16 systolic array, fast model (model:DIM, 4 to 1024)", 1, ""};
+      "16 x 16 systolic array, fast model (model:DIM, 4 to 1024; model:FILE.json)", 1,
+      ""};
   add(user, &info);
-}
-
-static systole_status bad_name(const char *what) {
-  return systole_fail(
-      SYSTOLE_ERR_NOT_FOUND,
-      "there is no device model:%s; it is model:DIM with DIM a power of two "
-      "from 4 to 1024, and after it, if wanted, ,ub=ROWS ,acc=ROWS "
-      ",tiles=COUNT ,axi=BYTES ,data=0",
-      what);
-}
-
-/* "256,ub=65536,acc=4096" */
-static systole_status parse(systole_model_options *out, const char *what) {
-  char *end = NULL;
-  if (*what < '1' || *what > '9') return bad_name(what);
-  const unsigned long dim = strtoul(what, &end, 10);
-  if (dim < 4 || dim > 1024 || (dim & (dim - 1)) != 0) return bad_name(what);
-  out->geometry = systole_model_geometry((int)dim);
-  while (*end == ',') {
-    char key[8];
-    unsigned value;
-    int length = 0;
-    if (sscanf(end, ",%7[a-z]=%9u%n", key, &value, &length) != 2) return bad_name(what);
-    if (strcmp(key, "ub") == 0) {
-      out->geometry.ub_rows = value;
-    } else if (strcmp(key, "acc") == 0) {
-      out->geometry.acc_rows = value;
-    } else if (strcmp(key, "tiles") == 0) {
-      out->geometry.weight_tiles = value;
-    } else if (strcmp(key, "axi") == 0) {
-      out->geometry.axi_bytes = (int)value;
-    } else if (strcmp(key, "data") == 0 && value <= 1) {
-      out->timing_only = value == 0;
-    } else {
-      return bad_name(what);
-    }
-    end += length;
+  const char *preset;
+  char about[160], name[64];
+  for (size_t i = 0; systole_preset_at(i, &preset, about, sizeof about); i++) {
+    const systole_device_info row = {name, "accelerator", about, 1, ""};
+    (void)snprintf(name, sizeof name, "model:%s", preset);
+    add(user, &row);
   }
-  return *end == '\0' ? SYSTOLE_OK : bad_name(what);
 }
 
 static void model_close(systole_card *card) {
@@ -68,24 +36,21 @@ static void model_close(systole_card *card) {
 
 static systole_status model_open(systole_card **out, const char *what,
                                  const systole_device_options *options) {
-  systole_model_options wanted = {0};
+  systole_preset preset;
+  systole_model_options wanted;
   *out = NULL;
-  systole_status status = parse(&wanted, what);
+  systole_status status = systole_preset_read(&preset, "model", what);
   if (status != SYSTOLE_OK) return status;
-  if (options != NULL) {
-    if (options->trace_path != NULL) {
-      return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
-                          "a model has no waveform; record one with rtl:%d",
-                          wanted.geometry.dim);
-    }
-    if (options->stall_seed != 0) {
-      return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
-                          "a model knows no random stalls; use rtl:%d",
-                          wanted.geometry.dim);
-    }
-    wanted.memory = options->memory;
-    wanted.clock_mhz = options->clock_mhz;
-    wanted.memory_bytes = options->memory_bytes;
+  systole_preset_options(&wanted, &preset, options);
+  if (options != NULL && options->trace_path != NULL) {
+    return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
+                        "a model has no waveform; record one with rtl:%d",
+                        wanted.geometry.dim);
+  }
+  if (options != NULL && options->stall_seed != 0) {
+    return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
+                        "a model knows no random stalls; use rtl:%d",
+                        wanted.geometry.dim);
   }
   systole_card *card = calloc(1, sizeof *card);
   if (card == NULL) return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory is left");
@@ -144,7 +109,7 @@ static systole_status model_reset(systole_card *card) {
 }
 
 static double model_clock_mhz(const systole_card *card, systole_kind *kind) {
-  if (kind != NULL) *kind = SYSTOLE_KIND_ASSUMED;
+  if (kind != NULL) *kind = systole_model_clock_kind(card->model);
   return systole_model_clock_mhz(card->model);
 }
 
@@ -154,6 +119,10 @@ static const char *model_memory_name(const systole_card *card) {
 
 static double model_cpu_seconds(const systole_card *card) {
   return systole_model_cpu_seconds(card->model);
+}
+
+static int model_timing_only(const systole_card *card) {
+  return systole_model_timing_only(card->model);
 }
 
 const systole_card_ops systole_card_model = {
@@ -174,4 +143,5 @@ const systole_card_ops systole_card_model = {
     .clock_mhz = model_clock_mhz,
     .memory_name = model_memory_name,
     .run_cpu_seconds = model_cpu_seconds,
+    .timing_only = model_timing_only,
 };

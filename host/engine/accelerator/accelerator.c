@@ -49,10 +49,6 @@ struct systole_engine_weights {
 
 /* ---- opening ----------------------------------------------------------------------- */
 
-static int is_power_of_two(uint32_t value) {
-  return value > 0 && (value & (value - 1)) == 0;
-}
-
 /* Sizes come from the device, so that one host program drives every build. */
 static systole_status read_geometry(const systole_card_ops *ops, systole_card *card,
                                     systole_geometry *out) {
@@ -83,8 +79,8 @@ static systole_status read_geometry(const systole_card_ops *ops, systole_card *c
   systole_geometry g = {0};
   uint32_t dim_log2 = value[kGeometry] & 0xFFu, axi_log2 = value[kGeometry] >> 8 & 0xFFu;
   if (dim_log2 < 1 || dim_log2 > 10 || axi_log2 < 2 || axi_log2 > 6 ||
-      !is_power_of_two(value[kUbRows]) || !is_power_of_two(value[kAccRows]) ||
-      value[kAccRows] < 2 || value[kTiles] == 0) {
+      value[kUbRows] < 2 || value[kAccRows] < 2 || value[kAccRows] % 2 != 0 ||
+      value[kUbRows] > 1u << 24 || value[kAccRows] > 1u << 24 || value[kTiles] == 0) {
     return systole_fail(SYSTOLE_ERR_DEVICE,
                         "its geometry registers make no sense (0x%08x, %u, %u, %u)",
                         value[kGeometry], value[kUbRows], value[kAccRows], value[kTiles]);
@@ -157,6 +153,21 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
   if (options != NULL) engine->context.timeout_ms = options->timeout_ms;
   status = choose_technology(&engine->context, options);
   if (status == SYSTOLE_OK) status = ops->open(&engine->context.card, what, options);
+  engine->context.timing_only = status == SYSTOLE_OK && ops->timing_only != NULL &&
+                                ops->timing_only(engine->context.card);
+  if (status == SYSTOLE_OK && options != NULL && options->timing_only &&
+      !engine->context.timing_only) {
+    status = systole_fail(SYSTOLE_ERR_ARGUMENT,
+                          "%s:%s computes what it runs; cycles without data are told by "
+                          "the fast model, e.g. model:%d",
+                          ops->scheme, what, 16);
+  }
+  if (status == SYSTOLE_OK && engine->context.timing_only && options != NULL &&
+      options->record_path != NULL) {
+    status = systole_fail(SYSTOLE_ERR_ARGUMENT,
+                          "a recording holds results, and without data there are none: "
+                          "record with data");
+  }
   if (status == SYSTOLE_OK && options != NULL && options->record_path != NULL) {
     char name[256];
     const systole_card_ops *recorder_ops;
@@ -229,6 +240,10 @@ static void set_progress(systole_engine *engine, systole_progress progress, void
   engine->context.user = user;
 }
 
+static int timing_only(const systole_engine *engine) {
+  return engine->context.timing_only;
+}
+
 static const systole_card_ops *card_ops(const systole_engine *engine,
                                         systole_card **card) {
   *card = engine->context.card;
@@ -290,6 +305,7 @@ static systole_status send(systole_engine *engine, systole_port port, uint64_t a
                            int64_t blocks) {
   const systole_run_context *c = &engine->context;
   int64_t block_bytes = systole_block_bytes(layout), at_once;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = plan_staging(engine, block_bytes, blocks, &at_once);
   for (int64_t b = 0; b < blocks && status == SYSTOLE_OK; b += at_once) {
     int64_t count = blocks - b < at_once ? blocks - b : at_once;
@@ -306,6 +322,7 @@ static systole_status receive(systole_engine *engine, uint64_t address,
                               int64_t blocks) {
   const systole_run_context *c = &engine->context;
   int64_t block_bytes = systole_block_bytes(layout), at_once;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = plan_staging(engine, block_bytes, blocks, &at_once);
   for (int64_t b = 0; b < blocks && status == SYSTOLE_OK; b += at_once) {
     int64_t count = blocks - b < at_once ? blocks - b : at_once;
@@ -347,6 +364,7 @@ static systole_status send_params(systole_engine_weights *weights) {
   const systole_run_context *c = &engine->context;
   const systole_weights_layout *layout = &weights->layout;
   uint64_t bytes = layout->bytes - layout->params_offset;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = need_staging(engine, bytes);
   if (status != SYSTOLE_OK) return status;
   systole_pack_params(engine->staging, (int64_t)layout->params_block_bytes,
@@ -514,7 +532,7 @@ static systole_status run_portion(systole_engine_weights *weights, cached_progra
       element,
       columns,
       (int64_t)systole_plan_row_bytes(&program->plan, spec) / element};
-  uint8_t *to = (uint8_t *)c + spec->first_block * columns * element;
+  uint8_t *to = c != NULL ? (uint8_t *)c + spec->first_block * columns * element : NULL;
   return receive(engine, engine->scratch + program->plan.c_offset, &layout, to,
                  spec->n_blocks);
 }
@@ -551,14 +569,15 @@ static systole_status run_portions(systole_engine_weights *weights, const operan
       if (status == SYSTOLE_OK && block == 0) { /* A stays for the other blocks */
         systole_layout layout = {rows, b->k, o->lda, cached->program->plan.block_rows,
                                  1,    dim,  dim};
-        status = send(engine, SYSTOLE_PORT_GMEM0, engine->scratch, &layout,
-                      o->a + row * o->lda, b->k_blocks);
+        const int8_t *a = o->a != NULL ? o->a + row * o->lda : NULL;
+        status =
+            send(engine, SYSTOLE_PORT_GMEM0, engine->scratch, &layout, a, b->k_blocks);
       }
       if (status == SYSTOLE_OK) {
         share.here = (uint64_t)rows * (uint64_t)columns_of(weights, block, blocks) *
                      (uint64_t)b->k;
-        status = run_portion(weights, cached, &share,
-                             (uint8_t *)o->c + row * o->ldc * element, o->ldc, totals);
+        uint8_t *c = o->c != NULL ? (uint8_t *)o->c + row * o->ldc * element : NULL;
+        status = run_portion(weights, cached, &share, c, o->ldc, totals);
         share.before += share.here;
       }
     }
@@ -612,4 +631,5 @@ const systole_engine_ops systole_engine_accelerator = {
     .card_ops = card_ops,
     .measured_peak_gops = NULL,
     .conv2d = systole_accelerator_conv2d,
+    .timing_only = timing_only,
 };

@@ -54,6 +54,7 @@ static systole_status send(const job *j, const systole_conv_call *call,
   const systole_run_context *c = j->context;
   int64_t at_once;
   uint8_t *staging;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = stage(j, block_bytes, blocks, &at_once, &staging);
   for (int64_t b = 0; b < blocks && status == SYSTOLE_OK; b += at_once) {
     const int64_t count = blocks - b < at_once ? blocks - b : at_once;
@@ -74,6 +75,7 @@ static systole_status receive(const job *j, const systole_conv_call *call,
   const int64_t blocks = layout->o_blocks * layout->bundles;
   int64_t at_once;
   uint8_t *staging;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = stage(j, block_bytes, blocks, &at_once, &staging);
   for (int64_t b = 0; b < blocks && status == SYSTOLE_OK; b += at_once) {
     const int64_t count = blocks - b < at_once ? blocks - b : at_once;
@@ -90,6 +92,7 @@ static systole_status send_params(const job *j, const systole_conv_call *call,
   const systole_run_context *c = j->context;
   const uint64_t bytes = layout->weights_bytes - layout->params_offset;
   void *staging;
+  if (c->timing_only) return SYSTOLE_OK;
   systole_status status = systole_accelerator_staging(j->engine, bytes, &staging);
   if (status == SYSTOLE_OK) status = systole_conv_pack_params(staging, call, layout);
   if (status != SYSTOLE_OK) return status;
@@ -174,6 +177,17 @@ static systole_status run_whole(job *j, const systole_conv_call *call) {
   return status;
 }
 
+/* Operands of a part: where its input and its output begin, in elements. Without data
+ * there are none. */
+static void place(systole_conv_call *out, const systole_conv_call *call, int64_t input,
+                  int64_t output) {
+  out->weights = call->weights;
+  out->input = call->input != NULL ? call->input + input : NULL;
+  out->output = call->output != NULL ? (uint8_t *)call->output +
+                                           output * (systole_conv_is_s8(call) ? 1 : 4)
+                                     : NULL;
+}
+
 /* Output lines first ... first + count - 1 of one image as a convolution of its own: the
  * input lines that they need, and what is left of the padding. */
 static systole_status lines_of(systole_conv_call *out, const systole_conv_call *call,
@@ -203,10 +217,7 @@ static systole_status lines_of(systole_conv_call *out, const systole_conv_call *
   if (c.residual != NULL) c.residual += first * line;
   systole_status status = systole_conv_call_make(out, &c);
   if (status != SYSTOLE_OK) return status;
-  out->input = call->input + top * c.width * c.channels;
-  out->weights = call->weights;
-  out->output =
-      (uint8_t *)call->output + first * line * (systole_conv_is_s8(call) ? 1 : 4);
+  place(out, call, top * c.width * c.channels, first * line);
   return SYSTOLE_OK;
 }
 
@@ -218,10 +229,7 @@ static systole_status images_of(systole_conv_call *out, const systole_conv_call 
   if (c.residual != NULL) c.residual += first * image;
   systole_status status = systole_conv_call_make(out, &c);
   if (status != SYSTOLE_OK) return status;
-  out->input = call->input + first * c.height * c.width * c.channels;
-  out->weights = call->weights;
-  out->output =
-      (uint8_t *)call->output + first * image * (systole_conv_is_s8(call) ? 1 : 4);
+  place(out, call, first * c.height * c.width * c.channels, first * image);
   return SYSTOLE_OK;
 }
 

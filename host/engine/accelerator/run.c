@@ -136,6 +136,7 @@ void systole_run_fill_stats(systole_stats *stats, const systole_run_context *con
   uint64_t row = (uint64_t)geometry->dim;
   stats->macs = macs;
   stats->has_cycles = 1;
+  stats->timing_only = context->timing_only;
   stats->cycles = c[SYSTOLE_COUNTER_CYCLES];
   stats->clock_mhz = context->ops->clock_mhz(context->card, &stats->clock_kind);
   stats->memory = context->ops->memory_name(context->card);

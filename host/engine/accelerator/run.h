@@ -15,7 +15,8 @@ typedef struct systole_run_context {
   const systole_geometry *geometry;
   uint32_t
       timeout_ms; /* longest time without a dispatched instruction; 0: the card decides */
-  const char *technology;    /* of the energy model; NULL: the default */
+  const char *technology; /* of the energy model; NULL: the default */
+  int timing_only; /* 1: the card computes nothing, so nothing is copied to or from it */
   systole_progress progress; /* may be NULL */
   void *user;
 } systole_run_context;

@@ -58,8 +58,10 @@ typedef struct systole_device systole_device;
 typedef int (*systole_progress)(void *user, uint64_t done, uint64_t total);
 
 typedef struct systole_device_options {
-  uint32_t version;    /* SYSTOLE_DEVICE_OPTIONS_VERSION */
-  const char *memory;  /* simulated memory preset: "ideal", "ddr4", "hbm2"; NULL: ideal */
+  uint32_t version; /* SYSTOLE_DEVICE_OPTIONS_VERSION */
+  /* Simulated memory: a preset ("ideal", "ddr4", "hbm2"), or one with changes behind it,
+   * "ideal+gmem1=34GB/s" (docs/model.md); NULL: ideal, or what a model's preset says. */
+  const char *memory;
   uint64_t stall_seed; /* 0: no random stalls; else seeded stalls on every AXI channel */
   double clock_mhz;    /* clock assumed for a simulated device; 0: 300 */
   uint64_t memory_bytes;      /* simulated device memory; 0: the card's default */
@@ -74,12 +76,14 @@ typedef struct systole_device_options {
   uint64_t record_bytes;      /* limit of that file; 0: 1 GiB */
   const char *technology;     /* that an array's energy is modelled in: "45nm", ... (see
                                  systole/energy.h); NULL: 45nm simulated, fpga-16nm else */
+  int timing_only; /* 1: cycles without data (model cards; others refuse): operands and
+                    * results may be NULL and are not touched */
 } systole_device_options;
 #define SYSTOLE_DEVICE_OPTIONS_VERSION 1
 #define SYSTOLE_DEVICE_OPTIONS_INIT                                                   \
   {                                                                                   \
     SYSTOLE_DEVICE_OPTIONS_VERSION, NULL, 0, 0.0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, 0, \
-        NULL                                                                          \
+        NULL, 0                                                                       \
   }
 
 /* Opens a device by name: "rtl:16", "rtl:64", "rtl:16:readable", "cpu", ...
@@ -136,6 +140,9 @@ typedef struct systole_geometry {
   uint32_t features;     /* bit set, see hw/README.md */
   int flat_array; /* 1: the array written for fast simulation, 0: the readable one */
 } systole_geometry;
+
+/* 1: it was opened to tell time without data, by option or by name. */
+SYSTOLE_API int systole_device_timing_only(const systole_device *device);
 
 SYSTOLE_API systole_status systole_device_geometry(const systole_device *device,
                                                    systole_geometry *out);
@@ -195,8 +202,10 @@ typedef struct systole_stats {
   uint64_t cycles;
   double clock_mhz;
   systole_kind clock_kind; /* ASSUMED for a simulated device */
-  const char *memory;      /* preset name, NULL when it does not apply; static storage */
-  double utilisation;      /* macs / (dim^2 cycles) */
+  /* Preset's name, with what is changed of it; NULL when it does not apply. As long as
+   * the device is open. */
+  const char *memory;
+  double utilisation;         /* macs / (dim^2 cycles) */
   double utilisation_ceiling; /* what padding to dim allows */
   systole_ledger ledger;
   uint64_t zero_macs; /* products with a zero operand, padding included */
@@ -218,6 +227,7 @@ typedef struct systole_stats {
   double transfer_s; /* copies to and from the device */
   double compute_s;
   const char *technology; /* that energy_j is modelled in; NULL: it does not apply */
+  int timing_only;        /* 1: nothing was computed; zero_macs are not known */
 } systole_stats;
 
 /* ---- products ------------------------------------------------------------------------
