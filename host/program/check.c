@@ -201,11 +201,14 @@ static int check_activate(const systole_instruction *i, const systole_geometry *
   return SYSTOLE_ERROR_NONE;
 }
 
-static int reserved_bad(const systole_instruction *instruction, int opcode,
-                        uint32_t *detail) {
-  systole_instruction mask = systole_opcode_mask(opcode);
-  for (size_t i = 0; i < sizeof mask.bytes; i++) {
-    if ((instruction->bytes[i] & ~mask.bytes[i]) != 0) {
+static int reserved_bad(const systole_instruction *instruction,
+                        const systole_instruction *fields, uint32_t *detail) {
+  unsigned any = 0;
+  for (size_t i = 0; i < sizeof fields->bytes; i++) {
+    any |= (unsigned)instruction->bytes[i] & ~(unsigned)fields->bytes[i];
+  }
+  for (size_t i = 0; any != 0 && i < sizeof fields->bytes; i++) {
+    if ((instruction->bytes[i] & ~fields->bytes[i]) != 0) {
       *detail = (uint32_t)(i / 4);
       return 1;
     }
@@ -213,8 +216,10 @@ static int reserved_bad(const systole_instruction *instruction, int opcode,
   return 0;
 }
 
-int systole_check_instruction(const systole_instruction *instruction,
-                              const systole_geometry *geometry, uint32_t *detail) {
+/* `fields`, by opcode: the bits that are some field's. NULL: they are worked out. */
+static int check(const systole_instruction *instruction, const systole_geometry *geometry,
+                 const systole_instruction *fields, uint32_t *detail) {
+  systole_instruction own;
   uint32_t unused;
   if (detail == NULL) detail = &unused;
   *detail = 0;
@@ -228,7 +233,13 @@ int systole_check_instruction(const systole_instruction *instruction,
     *detail = (uint32_t)opcode;
     return SYSTOLE_ERROR_OPCODE;
   }
-  if (reserved_bad(instruction, opcode, detail)) return SYSTOLE_ERROR_RESERVED;
+  if (fields == NULL) {
+    own = systole_opcode_mask(opcode);
+    fields = &own;
+  } else {
+    fields += opcode;
+  }
+  if (reserved_bad(instruction, fields, detail)) return SYSTOLE_ERROR_RESERVED;
   switch (opcode) {
     case SYSTOLE_OP_LOAD:
     case SYSTOLE_OP_STORE:
@@ -242,6 +253,23 @@ int systole_check_instruction(const systole_instruction *instruction,
     default:
       return SYSTOLE_ERROR_NONE; /* END has no fields of its own */
   }
+}
+
+int systole_check_instruction(const systole_instruction *instruction,
+                              const systole_geometry *geometry, uint32_t *detail) {
+  return check(instruction, geometry, NULL, detail);
+}
+
+void systole_checker_make(systole_checker *out, const systole_geometry *geometry) {
+  out->geometry = geometry;
+  for (int opcode = 0; opcode <= SYSTOLE_OP_END; opcode++) {
+    out->masks[opcode] = systole_opcode_mask(opcode);
+  }
+}
+
+int systole_checker_check(const systole_checker *checker,
+                          const systole_instruction *instruction, uint32_t *detail) {
+  return check(instruction, checker->geometry, checker->masks, detail);
 }
 
 /* ---- sentences --------------------------------------------------------------------- */

@@ -125,45 +125,6 @@ static const opcode_row *find_opcode(int opcode) {
   return NULL;
 }
 
-void systole_set_bits(systole_instruction *instruction, int lsb, int bits,
-                      int64_t value) {
-  assert(bits > 0 && bits < 64 && lsb >= 0 && lsb + bits <= SYSTOLE_INSTRUCTION_BITS);
-  assert(value < ((int64_t)1 << bits) && value >= -((int64_t)1 << (bits - 1)));
-  uint64_t left = (uint64_t)value;
-  while (bits > 0) {
-    int shift = lsb % 8;
-    int take = 8 - shift < bits ? 8 - shift : bits;
-    unsigned mask = ((1u << take) - 1u) << shift;
-    uint8_t *byte = &instruction->bytes[lsb / 8];
-    *byte = (uint8_t)((*byte & ~mask) | (((unsigned)left << shift) & mask));
-    left >>= take;
-    lsb += take;
-    bits -= take;
-  }
-}
-
-uint64_t systole_get_bits(const systole_instruction *instruction, int lsb, int bits) {
-  assert(bits > 0 && bits < 64 && lsb >= 0 && lsb + bits <= SYSTOLE_INSTRUCTION_BITS);
-  uint64_t value = 0;
-  for (int done = 0; done < bits;) {
-    int shift = lsb % 8;
-    int take = 8 - shift < bits - done ? 8 - shift : bits - done;
-    uint64_t part =
-        ((uint64_t)instruction->bytes[lsb / 8] >> shift) & ((1u << take) - 1u);
-    value |= part << done;
-    done += take;
-    lsb += take;
-  }
-  return value;
-}
-
-int64_t systole_get_signed_bits(const systole_instruction *instruction, int lsb,
-                                int bits) {
-  uint64_t value = systole_get_bits(instruction, lsb, bits);
-  uint64_t sign = (uint64_t)1 << (bits - 1);
-  return (int64_t)((value ^ sign) - sign);
-}
-
 systole_instruction systole_instruction_make(int opcode, unsigned wait, unsigned give) {
   systole_instruction instruction;
   memset(&instruction, 0, sizeof instruction);
@@ -210,20 +171,29 @@ const systole_field *systole_opcode_fields(int opcode) {
   return row == NULL ? no_fields : row->fields;
 }
 
+static void set_ones(uint64_t words[SYSTOLE_INSTRUCTION_BITS / 64],
+                     const systole_field *f) {
+  const uint64_t ones = ((uint64_t)1 << f->bits) - 1;
+  const int shift = f->lsb % 64;
+  words[f->lsb / 64] |= ones << shift;
+  if (shift + f->bits > 64) words[f->lsb / 64 + 1] |= ones >> (64 - shift);
+}
+
 systole_instruction systole_opcode_mask(int opcode) {
-  systole_instruction mask;
-  memset(&mask, 0, sizeof mask);
+  uint64_t words[SYSTOLE_INSTRUCTION_BITS / 64] = {0};
   const opcode_row *row = find_opcode(opcode);
   for (const systole_field *f = common_fields; f->name != NULL; f++) {
     /* END has no unit, so it exchanges no tokens. */
     int is_token_mask = f->lsb >= SYSTOLE_WAIT_LSB;
     if (is_token_mask && opcode == SYSTOLE_OP_END) continue;
-    systole_set_bits(&mask, f->lsb, f->bits, -1);
+    set_ones(words, f);
   }
   if (row != NULL) {
-    for (const systole_field *f = row->fields; f->name != NULL; f++) {
-      systole_set_bits(&mask, f->lsb, f->bits, -1);
-    }
+    for (const systole_field *f = row->fields; f->name != NULL; f++) set_ones(words, f);
+  }
+  systole_instruction mask;
+  for (int b = 0; b < SYSTOLE_INSTRUCTION_BYTES; b++) {
+    mask.bytes[b] = (uint8_t)(words[b / 8] >> (b % 8 * 8));
   }
   return mask;
 }

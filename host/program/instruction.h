@@ -4,6 +4,7 @@
 #ifndef SYSTOLE_PROGRAM_INSTRUCTION_H
 #define SYSTOLE_PROGRAM_INSTRUCTION_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,14 +15,52 @@ typedef struct systole_instruction {
   uint8_t bytes[SYSTOLE_INSTRUCTION_BYTES]; /* as they lie in device memory */
 } systole_instruction;
 
+/* A field lies within eight bytes: those from the one with its lowest bit on, or the last
+ * eight. Read and written as one word, whatever the byte order of the host is. */
+enum { SYSTOLE_FIELD_MAX_BITS = 57 };
+
+static inline int systole_field_byte(int lsb) {
+  return lsb / 8 < SYSTOLE_INSTRUCTION_BYTES - 8 ? lsb / 8
+                                                 : SYSTOLE_INSTRUCTION_BYTES - 8;
+}
+
+static inline uint64_t systole_field_word(const uint8_t *from) {
+  uint64_t word = 0;
+  for (int b = 0; b < 8; b++) word |= (uint64_t)from[b] << (8 * b);
+  return word;
+}
+
 /* Writes the low `bits` bits of value at bit `lsb`; asserts that value fits, either as an
  * unsigned number or as a two's complement one. */
-void systole_set_bits(systole_instruction *instruction, int lsb, int bits, int64_t value);
+static inline void systole_set_bits(systole_instruction *instruction, int lsb, int bits,
+                                    int64_t value) {
+  assert(bits > 0 && bits <= SYSTOLE_FIELD_MAX_BITS && lsb >= 0 &&
+         lsb + bits <= SYSTOLE_INSTRUCTION_BITS);
+  assert(value < ((int64_t)1 << bits) && value >= -((int64_t)1 << (bits - 1)));
+  uint8_t *to = &instruction->bytes[systole_field_byte(lsb)];
+  const int shift = lsb - 8 * systole_field_byte(lsb);
+  const uint64_t mask = (((uint64_t)1 << bits) - 1) << shift;
+  const uint64_t word =
+      (systole_field_word(to) & ~mask) | (((uint64_t)value << shift) & mask);
+  for (int b = 0; b < 8; b++) to[b] = (uint8_t)(word >> (8 * b));
+}
 
 /* Reads them back. */
-uint64_t systole_get_bits(const systole_instruction *instruction, int lsb, int bits);
-int64_t systole_get_signed_bits(const systole_instruction *instruction, int lsb,
-                                int bits);
+static inline uint64_t systole_get_bits(const systole_instruction *instruction, int lsb,
+                                        int bits) {
+  assert(bits > 0 && bits <= SYSTOLE_FIELD_MAX_BITS && lsb >= 0 &&
+         lsb + bits <= SYSTOLE_INSTRUCTION_BITS);
+  const uint8_t *from = &instruction->bytes[systole_field_byte(lsb)];
+  const int shift = lsb - 8 * systole_field_byte(lsb);
+  return (systole_field_word(from) >> shift) & (((uint64_t)1 << bits) - 1);
+}
+
+static inline int64_t systole_get_signed_bits(const systole_instruction *instruction,
+                                              int lsb, int bits) {
+  const uint64_t value = systole_get_bits(instruction, lsb, bits);
+  const uint64_t sign = (uint64_t)1 << (bits - 1);
+  return (int64_t)((value ^ sign) - sign);
+}
 
 /* SYSTOLE_SET(&i, COPY_ROWS, 12) */
 #define SYSTOLE_SET(instruction, field, value) \

@@ -256,9 +256,11 @@ static systole_status follow(const systole_instruction *instructions, uint32_t c
 
 systole_status systole_prove(const systole_instruction *instructions, uint32_t count,
                              const systole_geometry *geometry) {
+  systole_checker checker;
+  systole_checker_make(&checker, geometry);
   for (uint32_t i = 0; i < count; i++) {
     uint32_t detail;
-    int code = systole_check_instruction(&instructions[i], geometry, &detail);
+    int code = systole_checker_check(&checker, &instructions[i], &detail);
     int opcode = (int)SYSTOLE_GET(&instructions[i], OPCODE);
     if (code == SYSTOLE_ERROR_NONE && (opcode == SYSTOLE_OP_END) != (i + 1 == count)) {
       code = SYSTOLE_ERROR_NO_END;

@@ -729,10 +729,12 @@ static int unit_that_finds(int code, int opcode) {
 }
 
 static void check_program(systole_model_machine *m) {
+  systole_checker checker;
+  systole_checker_make(&checker, &m->geometry);
   for (uint32_t n = 0; n < m->count; n++) {
     const systole_instruction *i = &m->instructions[n];
     uint32_t detail = 0;
-    int code = systole_check_instruction(i, &m->geometry, &detail);
+    int code = systole_checker_check(&checker, i, &detail);
     const int opcode = (int)SYSTOLE_GET(i, OPCODE);
     if (code == SYSTOLE_ERROR_NONE && (opcode == SYSTOLE_OP_END) != (n + 1 == m->count)) {
       code = SYSTOLE_ERROR_NO_END;
