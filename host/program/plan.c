@@ -45,6 +45,8 @@ systole_status systole_weights_layout_make(systole_weights_layout *out, int dim,
     /* STORE's field of lanes is for arrays that RTL can be. */
     if (layout.columns >= 1 << SYSTOLE_COPY_LAST_LANES_BITS) layout.columns = dim;
   }
+  /* Models go beyond the sizes that the field can tell. */
+  if (layout.columns >= 1 << SYSTOLE_COPY_RAW_LANES_BITS) layout.columns = dim;
   layout.k_blocks = systole_ceil_div(k, dim);
   layout.params_block_bytes =
       systole_round_up((uint64_t)dim * SYSTOLE_PARAM_BYTES, SYSTOLE_BLOCK_ALIGN);
