@@ -54,14 +54,6 @@ const systole_energy_coefficient *systole_energy_coefficients(size_t *count);
 
 typedef struct systole_energy_meter systole_energy_meter;
 
-/* What is measured: a source answers for what it belongs to and for nothing else. */
-typedef enum systole_energy_of {
-  SYSTOLE_ENERGY_OF_CPU = 0, /* powercap, perf, hwmon, battery; else modelled */
-  SYSTOLE_ENERGY_OF_GPU,     /* NVML, hwmon; else modelled where a limit is known */
-  SYSTOLE_ENERGY_OF_CARD,    /* an Alveo card's sensors */
-  SYSTOLE_ENERGY_OF_MACHINE  /* hwmon (ACPI power meter), battery */
-} systole_energy_of;
-
 typedef struct systole_energy_meter_options {
   uint32_t version;   /* SYSTOLE_ENERGY_METER_OPTIONS_VERSION */
   const char *root;   /* put before "/sys/..." and "/proc/..."; NULL: the environment
@@ -111,6 +103,9 @@ void systole_energy_meter_end(systole_energy_meter *meter, systole_bounds *power
 /* Which sampler gave the last answer, e.g. "powercap: package-0 dram" or "model: ...",
  * and before any answer which one would. Borrowed from the meter. */
 const char *systole_energy_meter_source(const systole_energy_meter *meter);
+
+/* What the best sampler is, whatever answered last. Borrowed from the meter. */
+const char *systole_energy_meter_best(const systole_energy_meter *meter);
 
 /* Why the samplers before the chosen one cannot be used here, as sentences; "" when the
  * first is used. For `systole doctor`. Borrowed from the meter. */

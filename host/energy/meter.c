@@ -177,6 +177,10 @@ const char *systole_energy_meter_source(const systole_energy_meter *meter) {
   return rows[meter->answered]->source(meter->samplers[meter->answered]);
 }
 
+const char *systole_energy_meter_best(const systole_energy_meter *meter) {
+  return rows[meter->first]->source(meter->samplers[meter->first]);
+}
+
 const char *systole_energy_meter_missing(const systole_energy_meter *meter) {
   return meter->missing;
 }

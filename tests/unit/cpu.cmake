@@ -18,3 +18,5 @@ systole_add_test(unit_energy_sources SOURCES energy_sources_test.c
 add_dependencies(unit_energy_sources fake_nvml no_nvml)
 target_compile_definitions(unit_energy_sources PRIVATE
   SYSTOLE_FAKE_NVML="$<TARGET_FILE:fake_nvml>" SYSTOLE_NO_NVML="$<TARGET_FILE:no_nvml>")
+systole_add_test(unit_energy_measure SOURCES energy_measure_test.c
+                 LIBS systole_internal systole_test_support LABELS unit)
