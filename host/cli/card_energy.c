@@ -27,8 +27,7 @@ static int asked_to_stop(void *user) {
   return systole_interrupted();
 }
 
-/* The address in "xrt:FILE.xclbin:card=0000:3b:00.1"; "" when it has none. */
-static void address_of(char *out, size_t bytes, const char *device) {
+void systole_card_address(char *out, size_t bytes, const char *device) {
   const char *card = strstr(device, ":card=");
   out[0] = '\0';
   if (card == NULL || strchr(card, '.') == NULL) return;
@@ -56,7 +55,7 @@ int systole_card_energy_measure(systole_power_report *out, const systole_station
   systole_status status =
       systole_weights_prepare(&weights, station->device, job->n, job->k, job->b,
                               job->n > 0 ? job->n : 1, job->epilogue);
-  address_of(card, sizeof card, name);
+  systole_card_address(card, sizeof card, name);
   if (status == SYSTOLE_OK) {
     work w = {weights, job, c};
     status = systole_power_measure(out, card, seconds, repeat, asked_to_stop, &w);

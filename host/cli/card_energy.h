@@ -6,6 +6,9 @@
 
 #include "measure.h"
 
+/* The address in "xrt:FILE.xclbin:card=0000:3b:00.1"; "" when it has none. */
+void systole_card_address(char *out, size_t bytes, const char *device);
+
 /* As long at rest as at work. `stats` are those of a run before: a simulated device,
  * which draws nothing, is refused. Returns an exit code. */
 int systole_card_energy_measure(systole_power_report *out, const systole_station *station,

@@ -21,6 +21,7 @@
 #include "streams.h"
 #include "subcommands.h"
 #include "support/sha256.h"
+#include "systole/energy.h"
 #include "text.h"
 
 static const char *const state_words[] = {"good", "note", "missing"};
@@ -201,27 +202,36 @@ static void look_at_programs(systole_findings *all) {
   }
 }
 
+/* One line for each source of energy, of whatever device. What is not there and asks for
+ * nothing is said in one line. */
 static void look_at_energy(systole_findings *all) {
-  static const char rapl[] = "/sys/class/powercap/intel-rapl:0/energy_uj";
-  static const char perf[] = "/sys/bus/event_source/devices/power/events/energy-pkg";
-  if (access(rapl, R_OK) == 0) {
-    systole_find(all, "CPU energy", SYSTOLE_FINDING_GOOD, "", "RAPL is readable");
-  } else if (access(rapl, F_OK) == 0) {
-    systole_find(
-        all, "CPU energy", SYSTOLE_FINDING_NOTE,
-        "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next "
-        "start)",
-        "RAPL is there and not readable: the CPU's power is modelled");
-  } else if (access(perf, R_OK) == 0) {
-    systole_find(
-        all, "CPU energy", SYSTOLE_FINDING_NOTE,
-        "sudo sysctl kernel.perf_event_paranoid=0",
-        "perf's energy-pkg event is there; it needs the right to count system-wide");
-  } else {
-    systole_find(all, "CPU energy", SYSTOLE_FINDING_NOTE,
-                 "nothing to do: most virtual machines have no counter",
-                 "no energy counter here: the CPU's power is modelled and marked so");
+  systole_energy_source *list = NULL;
+  size_t count = 0;
+  int measured = 0;
+  char model[sizeof list->found] = "";
+  if (systole_energy_source_list(&list, &count) != SYSTOLE_OK) return;
+  for (size_t i = 0; i < count; i++) {
+    const systole_energy_source *s = &list[i];
+    char name[32];
+    if (strcmp(s->name, "model") == 0) {
+      snprintf(model, sizeof model, "%s", s->found);
+      continue;
+    }
+    snprintf(name, sizeof name, "%.8s energy", s->of);
+    if (s->usable) {
+      measured |= strcmp(s->of, "CPU") == 0;
+      systole_find(all, name, SYSTOLE_FINDING_GOOD, "", "%.300s", s->found);
+    } else {
+      systole_find(all, name, SYSTOLE_FINDING_NOTE, s->remedy, "%s%.280s",
+                   s->there ? "there, but " : "", s->found);
+    }
   }
+  systole_find(all, "CPU energy", SYSTOLE_FINDING_GOOD, "",
+               measured
+                   ? "where a run is too short to be measured: %.250s"
+                   : "no counter can be read, so it is modelled and marked so: %.250s",
+               model);
+  systole_energy_source_list_free(list);
 }
 
 /* The flags of the first processor in /proc/cpuinfo that decide how fast int8 is. */

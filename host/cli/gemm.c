@@ -7,6 +7,7 @@
 
 #include "advise.h"
 #include "card_energy.h"
+#include "energy_run.h"
 #include "measure.h"
 #include "npy.h"
 #include "number.h"
@@ -29,9 +30,21 @@ typedef struct gemm_arguments {
   int int8;
   int repeat;          /* 0: chosen by the device */
   double card_power_s; /* 0: not measured */
+  systole_energy_wish energy;
 } gemm_arguments;
 
-enum { KeyA = 2000, KeyB, KeyOut, KeySeed, KeyNoCheck, KeyRepeat, KeyInt8, KeyCardPower };
+enum {
+  KeyA = 2000,
+  KeyB,
+  KeyOut,
+  KeySeed,
+  KeyNoCheck,
+  KeyRepeat,
+  KeyInt8,
+  KeyCardPower,
+  KeyEnergy,
+  KeyEnergySource
+};
 
 static const struct argp_option options[] = {
     {"device", 'd', "NAME", 0,
@@ -57,6 +70,14 @@ static const struct argp_option options[] = {
     {"card-power", KeyCardPower, "SECONDS", 0,
      "Then measures the card's power, so long at rest and so long repeating the product "
      "(3 or more)",
+     4},
+    {"energy", KeyEnergy, "SECONDS", 0,
+     "Then measures energy: three times so long at rest and so long repeating the "
+     "product, or as long as the source needs; total and beyond rest",
+     4},
+    {"energy-source", KeyEnergySource, "NAME", 0,
+     "Source of --energy: powercap, perf, hwmon, hwmon:CHIP, hwmon:CHIP/RAIL, nvml, "
+     "battery or card (systole doctor tells what is here)",
      4},
     {0}};
 
@@ -115,6 +136,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
                              "second, so give 3 to 86400 seconds",
                              text);
       }
+      break;
+    case KeyEnergy:
+      code = systole_energy_wish_parse(&arguments->energy, text);
+      break;
+    case KeyEnergySource:
+      arguments->energy.source = text;
       break;
     default:
       return ARGP_ERR_UNKNOWN;
@@ -208,6 +235,12 @@ int systole_main_gemm(int argc, char **argv) {
   cJSON *object = NULL;
 
   /* Everything that can be refused is refused before the long work begins. */
+  if (arguments.energy.source != NULL && !(arguments.energy.window_s > 0)) {
+    code =
+        systole_story(SYSTOLE_EXIT_USAGE, "--energy-source %s goes with --energy SECONDS",
+                      arguments.energy.source);
+    goto done;
+  }
   const int floats = systole_device_name_format(arguments.device) != SYSTOLE_FORMAT_S8;
   arguments.operands.floats = floats;
   if (floats && arguments.int8) {
@@ -299,6 +332,10 @@ int systole_main_gemm(int argc, char **argv) {
     result.stats.power_w = power.power_w;
     result.stats.energy_j = power.energy_j;
   }
+  if (arguments.energy.window_s > 0 && result.mismatches == 0) {
+    code = systole_energy_run(&result, &station, &job, c, &arguments.energy);
+    if (code != 0) goto done;
+  }
   if (arguments.common.json) {
     object = systole_result_json(&result);
     if (object != NULL && power.runs > 0 && !systole_card_energy_json(object, &power)) {
@@ -309,6 +346,7 @@ int systole_main_gemm(int argc, char **argv) {
   } else {
     systole_show_result(&result);
     if (power.runs > 0) systole_card_energy_show(&power);
+    systole_energy_show(&result);
     if (arguments.out != NULL && result.mismatches == 0)
       printf("\n  wrote %s\n", arguments.out);
   }

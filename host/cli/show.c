@@ -79,6 +79,20 @@ static void show_power(const systole_result *result) {
   }
 }
 
+/* How far the run is from what physics asks of it. */
+static void show_landauer(const systole_result *result) {
+  const systole_stats *stats = &result->stats;
+  const systole_bounds times =
+      systole_energy_landauer_times(&stats->energy_j, stats->macs);
+  char figure[SystoleText];
+  if (times.kind == SYSTOLE_KIND_UNKNOWN) return;
+  snprintf(figure, sizeof figure, "%.1e times", times.nominal);
+  row("physics", figure);
+  printf("Landauer's limit (%d bits a MAC at %g K), between %.1e and %.1e, %s\n",
+         SYSTOLE_LANDAUER_BITS_PER_MAC, SYSTOLE_LANDAUER_KELVIN, times.low, times.high,
+         systole_kind_word(times.kind));
+}
+
 static void show_ledger(const systole_stats *stats) {
   char count[SystoleText], bar[160];
   printf("\n  where the %s cycles went\n", systole_text_count(count, stats->cycles));
@@ -139,6 +153,7 @@ void systole_show_result(const systole_result *result) {
     printf("%s\n", systole_text_seconds(a, result->wall_high_s));
   }
   show_power(result);
+  show_landauer(result);
   if (stats->has_cycles) {
     row("memory", systole_text_bytes(a, stats->dram_read_bytes));
     printf("read, %s written\n", systole_text_bytes(b, stats->dram_write_bytes));

@@ -254,6 +254,45 @@ static int add_explanation(cJSON *object, const systole_explanation *e, int conv
   return good;
 }
 
+/* "energy": how the totals in power_w and energy_j were found, and what of them is
+ * beyond rest. */
+static int add_energy(cJSON *object, const systole_result *result) {
+  const systole_energy_report *r = &result->energy;
+  if (!result->has_energy) return 1;
+  cJSON *entry = cJSON_AddObjectToObject(object, "energy");
+  const double spread[] = {r->spread_low_j, r->spread_high_j};
+  cJSON *range = cJSON_CreateDoubleArray(spread, 2);
+  int good = entry != NULL && range != NULL;
+  if (!good || !cJSON_AddItemToObject(entry, "spread_j", range)) {
+    cJSON_Delete(range);
+    return 0;
+  }
+  good = add_text(entry, "source", r->source) &&
+         (r->why[0] == '\0' || add_text(entry, "why", r->why)) &&
+         add_number(entry, "windows", r->windows) &&
+         add_number(entry, "window_s", r->window_s) &&
+         systole_json_u64(entry, "runs", r->runs) &&
+         (!(r->step_s > 0) || add_number(entry, "step_s", r->step_s)) &&
+         add_number(entry, "idle_s", r->idle_s) &&
+         add_number(entry, "busy_s", r->busy_s) &&
+         add_bounds(entry, "idle_w", &r->idle_w) &&
+         add_bounds(entry, "incremental_w", &r->incremental_w) &&
+         add_bounds(entry, "incremental_j", &r->incremental_j);
+  return good;
+}
+
+/* "landauer": how far the energy is above what physics asks of so many MACs. */
+static int add_landauer(cJSON *object, const systole_stats *stats) {
+  const systole_bounds times =
+      systole_energy_landauer_times(&stats->energy_j, stats->macs);
+  if (times.kind == SYSTOLE_KIND_UNKNOWN) return 1;
+  cJSON *entry = cJSON_AddObjectToObject(object, "landauer");
+  return entry != NULL && add_number(entry, "kelvin", SYSTOLE_LANDAUER_KELVIN) &&
+         add_number(entry, "bits_per_mac", SYSTOLE_LANDAUER_BITS_PER_MAC) &&
+         add_number(entry, "limit_j", systole_energy_landauer_j(stats->macs)) &&
+         add_bounds(entry, "times", &times);
+}
+
 cJSON *systole_result_json(const systole_result *result) {
   const systole_stats *stats = &result->stats;
   cJSON *object = cJSON_CreateObject();
@@ -324,6 +363,7 @@ cJSON *systole_result_json(const systole_result *result) {
          add_bounds(object, "energy_j", &stats->energy_j);
   if (good && stats->technology != NULL)
     good = add_text(object, "technology", stats->technology);
+  good = good && add_energy(object, result) && add_landauer(object, stats);
   const systole_bounds efficiency = systole_result_efficiency(result);
   good = good && add_bounds(object, "gops_per_w", &efficiency);
   if (!good) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "report/explain.h"
+#include "systole/energy.h"
 #include "systole/systole.h"
 
 typedef struct systole_result {
@@ -36,6 +37,8 @@ typedef struct systole_result {
    * its row of A and column of B, and what it may be (mismatches counts those beyond). */
   double largest_error, error_bound;
   systole_explanation explanation;
+  int has_energy;               /* 1: windows of rest and work were measured */
+  systole_energy_report energy; /* stats.power_w and energy_j are then theirs */
 } systole_result;
 
 /* "measured", "modelled", "published", "assumed", "estimate"; NULL for UNKNOWN. */

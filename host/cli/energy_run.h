@@ -1,0 +1,32 @@
+/* --energy: what a device takes for one product, in total and beyond rest. */
+#ifndef SYSTOLE_CLI_ENERGY_RUN_H
+#define SYSTOLE_CLI_ENERGY_RUN_H
+
+#include "measure.h"
+
+/* What `--energy SECONDS` and `--energy-source NAME` ask for. */
+typedef struct systole_energy_wish {
+  double window_s;    /* 0: nothing is asked for */
+  const char *source; /* NULL: the best of the device */
+} systole_energy_wish;
+
+/* Reads "SECONDS"; returns an exit code. */
+int systole_energy_wish_parse(systole_energy_wish *wish, const char *text);
+
+/* What of this machine `device` is; *address gets the PCIe address of a card, "" when its
+ * name has none. `reason` gets a sentence and 0 is returned for a device that draws
+ * nothing: a simulated one. */
+int systole_energy_of_device(systole_energy_of *of, char address[64], const char *device,
+                             const systole_stats *stats, char *reason,
+                             size_t reason_bytes);
+
+/* Repeats the product in windows, after as much rest each, and completes *result: the
+ * report, and in place of the run's own power and energy what was found for the windows.
+ * `c` is overwritten with the same product. Returns an exit code. */
+int systole_energy_run(systole_result *result, const systole_station *station,
+                       const systole_job *job, void *c, const systole_energy_wish *wish);
+
+/* Lines for people, when there is a report. */
+void systole_energy_show(const systole_result *result);
+
+#endif
