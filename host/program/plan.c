@@ -127,10 +127,25 @@ static int roll(systole_plan *plan, int64_t strip, int64_t most, int64_t tile_st
   return chunks > 1 && room / (strip * plan->chunk) >= chunks;
 }
 
+/* Rows of the first strip where it may be so short, else 0; the others become longer. */
+static int64_t shorter_first(systole_plan *plan, int64_t rows, int64_t ub_rows,
+                             int64_t most, int64_t result_areas) {
+  int64_t granules = rows / plan->granule;
+  if (granules == 0 || plan->chunks > 1 || plan->group > 1 || plan->strips < 2) return 0;
+  int64_t others =
+      systole_ceil_div(plan->granules - granules, plan->strips - 1) * plan->granule;
+  if (others <= granules * plan->granule || others > most ||
+      others * (2 * plan->chunk + result_areas) > ub_rows) {
+    return 0;
+  }
+  plan->strip = others;
+  return granules * plan->granule;
+}
+
 systole_status systole_plan_make(systole_plan *out, const systole_geometry *geometry,
                                  const systole_weights_layout *weights,
                                  const systole_gemm_spec *spec) {
-  const systole_plan_choice usual = {0, 0, 0};
+  const systole_plan_choice usual = {0};
   return systole_plan_choose(out, geometry, weights, spec, &usual);
 }
 
@@ -216,6 +231,7 @@ systole_status systole_plan_choose(systole_plan *out, const systole_geometry *ge
   plan.granules = systole_ceil_div(m, plan.granule);
   plan.strip =
       min64(plan.strip, systole_ceil_div(plan.granules, plan.strips) * plan.granule);
+  plan.first_rows = shorter_first(&plan, choice->first_rows, ub_rows, most, result_areas);
 
   int64_t groups = systole_ceil_div(n_blocks, plan.group);
   int64_t fills = plan.strips * plan.chunks;
@@ -228,6 +244,15 @@ systole_status systole_plan_choose(systole_plan *out, const systole_geometry *ge
   plan.pieces = choice->pieces > 0 ? min64(choice->pieces, min64(kMaxPieces, plan.chunk))
                                    : usual_pieces(plan.strip, plan.chunk);
   if (plan.rolling) plan.pieces = 1;
+  plan.first_parts = 1;
+  if (choice->first_parts > 1 && plan.chunks == 1 && plan.group == 1 &&
+      plan.store_group == 1 && plan.strips * n_blocks > 1) {
+    plan.first_parts = clamp64(plan.strip / plan.beat_rows, 1, choice->first_parts);
+  }
+  if (choice->ahead > 0 && plan.first_parts == 1 && plan.chunks == 1 && plan.group == 1 &&
+      plan.store_group == 1 && n_blocks > 1 && !params) {
+    plan.ahead = min64(choice->ahead, plan.pieces - 1);
+  }
   plan.result = plan.ring * plan.region;
   plan.steps = plan.strips * n_blocks * plan.chunks;
   *out = plan;
@@ -264,6 +289,12 @@ uint64_t systole_plan_row_bytes(const systole_plan *plan, const systole_gemm_spe
 int64_t systole_plan_row(const systole_plan *plan, const systole_gemm_spec *spec,
                          int64_t strip) {
   int64_t row = plan->granules * strip / plan->strips * plan->granule;
+  if (plan->first_rows > 0) {
+    int64_t first = plan->first_rows / plan->granule, others = plan->granules - first;
+    row = strip == 0
+              ? 0
+              : (first + others * (strip - 1) / (plan->strips - 1)) * plan->granule;
+  }
   int64_t end = round_up(spec->m, plan->beat_rows);
   return min64(row, end);
 }

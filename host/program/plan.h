@@ -49,6 +49,10 @@ typedef struct systole_plan_choice {
   int64_t pieces;  /* LOADs of the first fill */
   int64_t rolling; /* chunks of a strip stay, and are replaced one by one; at most so many
                       column blocks share an accumulator half */
+  int64_t first_parts; /* parts by rows of the very first column block */
+  int64_t first_rows;  /* of the first strip, fewer than of the others */
+  int64_t ahead; /* pieces of the second column block that are computed between those
+                    of the first, while the first strip is still arriving */
 } systole_plan_choice;
 
 typedef struct systole_plan {
@@ -63,9 +67,13 @@ typedef struct systole_plan {
   int64_t strips;
   int64_t chunk; /* reduction blocks of a chunk; the last may be shorter */
   int64_t chunks;
-  int rolling;    /* chunks stay for all groups of a strip */
-  int64_t pieces; /* LOADs of the very first fill */
-  int64_t group;  /* column blocks that share an accumulator half */
+  int rolling;         /* chunks stay for all groups of a strip */
+  int64_t pieces;      /* LOADs of the very first fill, for each of its parts */
+  int64_t first_parts; /* by rows, of the very first column block; its first results leave
+                          earlier by as much */
+  int64_t first_rows;  /* of the first strip; 0: strips are even */
+  int64_t ahead;       /* as in the choice */
+  int64_t group;       /* column blocks that share an accumulator half */
   int64_t ring;   /* regions of the unified buffer that strips or chunks of A go round */
   int64_t region; /* rows of a region */
   int64_t store_group; /* int8 column blocks that leave in one STORE */

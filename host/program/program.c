@@ -1,6 +1,7 @@
 #include "program/program.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "program/forecast.h"
 #include "program/schedule.h"
@@ -39,7 +40,7 @@ int systole_portion_shrink(systole_portion *portion, int dim) {
 enum {
   kSmallTiles = 1500,   /* a forecast takes 0.1 ms */
   kLargeTiles = 400000, /* 40 ms; beyond, bounds decide alone */
-  kChoices = 16
+  kChoices = 48
 };
 
 static int64_t tiles_of(const systole_plan *plan, const systole_weights_layout *weights,
@@ -57,7 +58,19 @@ static int small_choices(systole_plan_choice *choices, const systole_geometry *g
   const int64_t eighths[] = {8, 12, 16, 32, 64, 128, 256};
   int count = 0;
   for (size_t i = 0; i < sizeof eighths / sizeof eighths[0]; i++) {
-    choices[count++] = (systole_plan_choice){tile * eighths[i] / 8, 0, 0};
+    systole_plan_choice choice = {.rows = tile * eighths[i] / 8};
+    choices[count++] = choice;
+    choice.first_parts = 2;
+    choices[count++] = choice;
+  }
+  /* Where loading, weights, array and stores all take about as long: a first strip so
+   * short that the first results leave early, and work for the array meanwhile. */
+  for (int64_t sixteenths = 15; sixteenths >= 14 && dim > geometry->axi_bytes;
+       sixteenths--) {
+    for (int64_t ahead = 2; ahead <= 4; ahead += 2) {
+      choices[count++] = (systole_plan_choice){
+          .rows = tile, .first_rows = tile * sixteenths / 16, .ahead = ahead};
+    }
   }
   return count;
 }
@@ -68,8 +81,8 @@ static int rolling_choices(systole_plan_choice *choices,
   int count = 0;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     const int64_t rows = (int64_t)geometry->acc_rows / 2 * parts[i] / 16;
-    choices[count++] = (systole_plan_choice){rows, 0, 1};
-    choices[count++] = (systole_plan_choice){rows, 0, 2};
+    choices[count++] = (systole_plan_choice){.rows = rows, .rolling = 1};
+    choices[count++] = (systole_plan_choice){.rows = rows, .rolling = 2};
   }
   return count;
 }
@@ -101,11 +114,17 @@ static systole_status try_choices(systole_program *program,
   systole_status status = systole_forecast_make(&forecast, program->instructions,
                                                 program->count, geometry, memory);
   uint64_t best = forecast.cycles;
+  systole_plan tried = program->plan;
   for (int i = 0; i < count && status == SYSTOLE_OK; i++) {
     systole_program other = {.spec = program->spec};
     uint64_t cycles = 0;
+    systole_plan before = tried;
     if (systole_plan_choose(&other.plan, geometry, weights, &program->spec,
-                            &choices[i]) != SYSTOLE_OK ||
+                            &choices[i]) != SYSTOLE_OK) {
+      continue;
+    }
+    tried = other.plan;
+    if (memcmp(&tried, &before, sizeof tried) == 0 ||
         other.plan.steps > SYSTOLE_PROGRAM_MAX_STEPS ||
         systole_plan_bound(&other.plan, geometry, weights, &program->spec, memory) >=
             (double)best) {

@@ -17,6 +17,7 @@
 enum {
   kLoadsAhead = 4, /* LOADs dispatched before the MATMUL that needs the first of them */
   kMaxParts = 16,  /* of the last column block: halves of halves of at most 65535 rows */
+  kLastParts = 2,  /* of the first strip's last piece */
   kLeastPart = 16, /* rows; below, the instructions cost more than the part saves */
   kNone = -1
 };
@@ -55,7 +56,7 @@ typedef struct builder {
   const systole_plan *plan;
   int params;     /* column parameters are used */
   int resident;   /* the banks hold all there are: each block is fetched once */
-  int64_t pieces; /* LOADs of fill 0 */
+  int64_t pieces; /* LOADs of fill 0, all parts together */
 
   sequence matmuls, feeds, activates, stores;
   sequence fills; /* the pieces of fill 0 come first */
@@ -100,21 +101,28 @@ static void token(systole_instruction *from, systole_instruction *to) {
 
 /* ---- fills ------------------------------------------------------------------------- */
 
-/* One LOAD of reduction blocks k ... k + count - 1 of rows row ... row + rows - 1. */
-static void add_load(builder *b, int64_t fill, int64_t row, int64_t rows,
-                     int64_t region_k, int64_t k, int64_t count) {
+/* Rows of a strip, or a part of them. */
+typedef struct lines {
+  int64_t strip_row, strip_rows; /* of A */
+  int64_t first, rows;           /* of the part, within the strip */
+} lines;
+
+/* One LOAD of reduction blocks k ... k + count - 1 of these rows. */
+static void add_load(builder *b, int64_t fill, const lines *l, int64_t region_k,
+                     int64_t k, int64_t count) {
   const systole_plan *plan = b->plan;
   int64_t block_bytes = plan->block_rows * plan->dim;
   systole_instruction *load = push(&b->fills, SYSTOLE_OP_LOAD);
-  SYSTOLE_SET(load, COPY_UB_ROW,
-              fill % plan->ring * plan->region + (k - region_k) * rows);
-  SYSTOLE_SET(load, COPY_OFFSET, k * block_bytes + row * plan->dim);
-  SYSTOLE_SET(load, COPY_ROWS, rows);
+  SYSTOLE_SET(
+      load, COPY_UB_ROW,
+      fill % plan->ring * plan->region + (k - region_k) * l->strip_rows + l->first);
+  SYSTOLE_SET(load, COPY_OFFSET, k * block_bytes + (l->strip_row + l->first) * plan->dim);
+  SYSTOLE_SET(load, COPY_ROWS, l->rows);
   SYSTOLE_SET(load, COPY_LINES, 1);
   SYSTOLE_SET(load, COPY_BLOCKS, count);
   if (count > 1) {
     SYSTOLE_SET(load, COPY_MEM_BLOCK_STRIDE, block_bytes);
-    SYSTOLE_SET(load, COPY_UB_BLOCK_STRIDE, rows);
+    SYSTOLE_SET(load, COPY_UB_BLOCK_STRIDE, l->strip_rows);
   }
 }
 
@@ -287,18 +295,24 @@ typedef struct group {
   int64_t first_row, rows;       /* of the part, within the strip */
   int64_t block, end;            /* column blocks, one past the last */
   int begins_strip, ends_strip;
-  int64_t fill; /* rolling: of the strip's first chunk */
+  int loads_part; /* the strip's rows are loaded part by part */
+  int64_t fill;   /* rolling: of the strip's first chunk */
 } group;
 
 /* Brings chunk `chunk` of a strip into the next region. Every fill but the first is one
  * LOAD, which waits until the region's last reader is done. */
 static void add_fill(builder *b, const group *g, int64_t k, int64_t count) {
-  b->fill++;
+  lines l = {g->strip_row, g->strip_rows, 0, g->strip_rows};
+  if (g->loads_part) {
+    l.first = g->first_row;
+    l.rows = g->rows;
+  }
+  if (l.first == 0) b->fill++;
   b->fill_first = b->fills.count;
-  int64_t pieces = b->fill == 0 ? b->pieces : 1;
+  int64_t pieces = b->fill == 0 ? b->plan->pieces : 1;
   for (int64_t p = 0; p < pieces; p++) {
     int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
-    add_load(b, b->fill, g->strip_row, g->strip_rows, k, k + from, to - from);
+    add_load(b, b->fill, &l, k, k + from, to - from);
   }
   if (b->fill >= b->plan->ring) {
     int64_t reader = b->region_user[b->fill % b->plan->ring];
@@ -312,11 +326,11 @@ static void add_chunk(builder *b, const group *g, int64_t half, int64_t chunk) {
   int64_t k = chunk * plan->chunk, k_blocks = b->weights->k_blocks;
   int64_t count = k_blocks - k < plan->chunk ? k_blocks - k : plan->chunk;
   /* The next MATMULs wait for a LOAD. */
-  int fresh = (plan->chunks > 1 && !plan->rolling) || g->begins_strip;
+  int fresh = (plan->chunks > 1 && !plan->rolling) || g->begins_strip || g->loads_part;
   if (fresh) add_fill(b, g, k, count);
   int64_t fill = plan->rolling ? g->fill + chunk : b->fill;
   for (int64_t block = g->block; block < g->end; block++) {
-    int64_t pieces = fresh && fill == 0 ? b->pieces : 1;
+    int64_t pieces = fresh && fill == 0 ? plan->pieces : 1;
     for (int64_t p = 0; p < pieces; p++) {
       int64_t from = count * p / pieces, to = count * (p + 1) / pieces;
       source s = {fill, g->strip_rows, g->first_row, k, k + from, to - from};
@@ -336,10 +350,8 @@ static void add_chunk(builder *b, const group *g, int64_t half, int64_t chunk) {
     b->steps[last].last_of_fill = fill;
 }
 
-static void add_group(builder *b, const group *g) {
-  int64_t half = b->groups++ % 2;
-  for (int64_t chunk = 0; chunk < b->plan->chunks; chunk++) add_chunk(b, g, half, chunk);
-  while (b->old.block < b->old.end) retire_next(b);
+/* A group that is complete becomes the old one. */
+static void finish_group(builder *b, const group *g, int64_t half) {
   b->old = (finished){g->strip_row + g->first_row,
                       g->rows,
                       g->block,
@@ -351,6 +363,54 @@ static void add_group(builder *b, const group *g) {
    * group goes on, so that fetching their parameters never holds up its tiles. */
   retire_next(b);
   if (b->old.block < b->old.end) retire_next(b);
+}
+
+static void add_group(builder *b, const group *g) {
+  int64_t half = b->groups++ % 2;
+  for (int64_t chunk = 0; chunk < b->plan->chunks; chunk++) add_chunk(b, g, half, chunk);
+  while (b->old.block < b->old.end) retire_next(b);
+  finish_group(b, g, half);
+}
+
+/* The first two column blocks of all, each in a half of its own: while the first strip's
+ * pieces arrive, some are used for both. The last piece comes in parts by rows, each with
+ * its tiles once more, which arrive in good time now: less is left to compute when the
+ * last row is there. */
+static void add_first_two(builder *b, const group *g) {
+  const systole_plan *plan = b->plan;
+  const int64_t count = b->weights->k_blocks;
+  group one = *g, two = *g;
+  one.end = two.block = g->block + 1;
+  two.end = two.block + 1;
+  b->groups += 2;
+  b->fill++;
+  int64_t behind = 0; /* first reduction block that the second still lacks */
+  for (int64_t p = 0; p < plan->pieces; p++) {
+    int64_t from = count * p / plan->pieces, to = count * (p + 1) / plan->pieces;
+    int64_t parts = p == plan->pieces - 1 ? kLastParts : 1;
+    for (int64_t part = 0; part < parts; part++) {
+      int64_t beats = g->rows / plan->beat_rows;
+      int64_t first = beats * part / parts * plan->beat_rows;
+      int64_t rows = beats * (part + 1) / parts * plan->beat_rows - first;
+      lines l = {g->strip_row, g->strip_rows, first, rows};
+      add_load(b, b->fill, &l, 0, from, to - from);
+      source s = {b->fill, g->strip_rows, first, 0, from, to - from};
+      systole_instruction *matmul = add_matmul(b, &s, one.block, rows, first);
+      token(&b->fills.at[b->fills.count - 1], matmul);
+    }
+    if (p < plan->ahead) {
+      source s = {b->fill, g->strip_rows, 0, 0, from, to - from};
+      add_matmul(b, &s, two.block, g->rows, plan->half_rows);
+      behind = to;
+    }
+  }
+  finish_group(b, &one, 0);
+  source s = {b->fill, g->strip_rows, 0, 0, behind, count - behind};
+  add_matmul(b, &s, two.block, g->rows, plan->half_rows);
+  finish_group(b, &two, 1);
+  int64_t last = b->matmuls.count - 1;
+  b->region_user[b->fill % plan->ring] = last;
+  if (two.end == b->spec->n_blocks) b->steps[last].last_of_fill = b->fill;
 }
 
 /* Rows of the parts in which the last column block of all is computed: halves of halves,
@@ -368,6 +428,17 @@ static int64_t split_tail(const systole_plan *plan, const systole_geometry *geom
     rows -= part;
   }
   parts[count++] = rows;
+  return count;
+}
+
+/* Rows of the parts in which the very first column block is computed. */
+static int64_t cut_evenly(const systole_plan *plan, int64_t rows,
+                          int64_t parts[kMaxParts]) {
+  int64_t count = plan->first_parts < kMaxParts ? plan->first_parts : kMaxParts;
+  int64_t beats = rows / plan->beat_rows;
+  for (int64_t p = 0; p < count; p++) {
+    parts[p] = (beats * (p + 1) / count - beats * p / count) * plan->beat_rows;
+  }
   return count;
 }
 
@@ -407,6 +478,15 @@ static void lay_out(builder *b, const systole_geometry *geometry) {
                    plan->chunks == 1 && plan->store_group == 1 &&
                    (g.block > 0 || strip > 0);
       if (splits) count = split_tail(plan, geometry, g.strip_rows, parts);
+      g.loads_part = plan->first_parts > 1 && strip == 0 && g.block == 0;
+      if (g.loads_part) count = cut_evenly(plan, g.strip_rows, parts);
+      if (plan->ahead > 0 && strip == 0 && g.block == 0) {
+        g.rows = g.strip_rows;
+        g.first_row = 0;
+        add_first_two(b, &g);
+        g.end = 2;
+        continue;
+      }
       g.first_row = 0;
       for (int64_t part = 0; part < count; part++) {
         g.rows = parts[part];
@@ -475,14 +555,15 @@ systole_status systole_schedule(systole_program *program,
   b.plan = plan;
   b.params = b.spec->requantise || b.spec->bias;
   b.resident = b.params && b.spec->n_blocks <= 2;
-  b.pieces = plan->pieces;
+  b.pieces = plan->pieces * plan->first_parts;
+  if (plan->ahead > 0) b.pieces += kLastParts - 1;
   b.feed_end = b.fill = kNone;
   for (int i = 0; i < 2; i++) {
     b.half_user[i] = b.bank_user[i] = b.bank_feed[i] = b.area_user[i] = kNone;
   }
 
   /* At most: the steps of the plan, the pieces of the first, the parts of the last. */
-  int64_t steps = plan->steps + plan->pieces + kMaxParts;
+  int64_t steps = plan->steps + b.pieces + plan->ahead + kMaxParts;
   struct {
     sequence *sequence;
     int64_t room;
