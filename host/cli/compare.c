@@ -11,6 +11,7 @@
 #include "against.h"
 #include "card/systole_isa.h"
 #include "check.h"
+#include "course/course.h"
 #include "fleet.h"
 #include "layers.h"
 #include "measure.h"
@@ -18,6 +19,7 @@
 #include "options.h"
 #include "progress.h"
 #include "report/report.h"
+#include "report/shares.h"
 #include "show.h"
 #include "signals.h"
 #include "story.h"
@@ -30,12 +32,14 @@
 /* Rounds over all products of a device whose timings vary: the median then is one of
  * moments spread over the whole comparison, not of one lucky second. */
 enum { Rounds = 5 };
-static const double round_budget_s = 0.02;
+static const double round_budget_s = 0.02, steady_limit_s = 0.01;
 
 typedef struct compare_arguments {
   systole_common common;
   systole_against against;
   systole_workload_request workload;
+  systole_course_request course;
+  int has_course_options;
   const char *devices; /* NULL: all usable arrays and the CPU */
   const char *out;
 } compare_arguments;
@@ -50,7 +54,12 @@ enum {
   KeyHidden,
   KeyBatch,
   KeyImages,
-  KeySeed
+  KeySeed,
+  KeyQuick,
+  KeyPublished,
+  KeyPrice,
+  KeyParameters,
+  KeyTokens
 };
 
 static const struct argp_option options[] = {
@@ -59,7 +68,8 @@ static const struct argp_option options[] = {
      "Devices, e.g. rtl:16,rtl:64,cpu (default: all usable; of more than two simulated "
      "sizes a small and a large one)",
      1},
-    {"workload", KeyWorkload, "NAME", 0, "gemm (default), mlp, resnet50 or bert-base", 2},
+    {"workload", KeyWorkload, "NAME", 0,
+     "gemm (default), mlp, resnet50, bert-base or course", 2},
     {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
     {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
     {"a", KeyA, "A.npy", 0, "gemm: one product of two files, int8 or uint8", 3},
@@ -68,6 +78,16 @@ static const struct argp_option options[] = {
     {"batch", KeyBatch, "COUNT", 0, "mlp: pictures in one batch (default 64)", 4},
     {"images", KeyImages, "FILE", 0,
      "mlp: IDX image file, gzip or plain (default: digits drawn from the seed)", 4},
+    {"quick", KeyQuick, NULL, 0, "course: few sizes and repeats, to try it", 5},
+    {"published", KeyPublished, "FILE.csv", 0,
+     "course: more published devices, each row with its source (columns as in "
+     "host/report/data/devices.csv)",
+     5},
+    {"price", KeyPrice, "LIST", 0,
+     "course: rent of devices in USD per hour, e.g. cpu=0.05,model:64=1.65", 5},
+    {"parameters", KeyParameters, "COUNT", 0,
+     "course: of the model whose training is costed (default 175e9)", 5},
+    {"tokens", KeyTokens, "COUNT", 0, "course: that it is trained on (default 300e9)", 5},
     {0}};
 
 static int parse_count(int64_t *out, const char *text, const char *name) {
@@ -93,10 +113,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
       break;
     case KeyWorkload:
       if (strcmp(text, "gemm") != 0 && strcmp(text, "mlp") != 0 &&
-          !systole_layers_known(text)) {
+          strcmp(text, "course") != 0 && !systole_layers_known(text)) {
         code = systole_story(SYSTOLE_EXIT_USAGE,
-                             "--workload is '%s'; the workloads are gemm, mlp, resnet50 "
-                             "and bert-base",
+                             "--workload is '%s'; the workloads are gemm, mlp, resnet50, "
+                             "bert-base and course",
                              text);
       }
       arguments->workload.name = text;
@@ -122,9 +142,25 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KeyImages:
       arguments->workload.images = text;
       break;
+    case KeyQuick:
+      arguments->course.quick = 1;
+      break;
+    case KeyPublished:
+      arguments->course.published = text;
+      break;
+    case KeyPrice:
+      arguments->course.prices = text;
+      break;
+    case KeyParameters:
+      code = systole_parse_positive(&arguments->course.parameters, text, "--parameters");
+      break;
+    case KeyTokens:
+      code = systole_parse_positive(&arguments->course.tokens, text, "--tokens");
+      break;
     default:
       return ARGP_ERR_UNKNOWN;
   }
+  arguments->has_course_options |= key >= KeyQuick && key <= KeyTokens;
   if (code != 0) {
     arguments->common.failed = code;
     return EINVAL;
@@ -144,7 +180,8 @@ static const struct argp parser = {
         "  systole compare --out report\n"
         "  systole compare --workload mlp --hidden 256 --batch 64 --out report\n"
         "  systole compare --a A.npy --b B.npy --devices rtl:16,cpu --out report\n"
-        "  systole compare --out new --baseline old/results.json --markdown summary.md",
+        "  systole compare --out new --baseline old/results.json --markdown summary.md\n"
+        "  systole compare --workload course --out course",
     .children = children};
 
 static int check_arguments(const compare_arguments *arguments) {
@@ -163,6 +200,12 @@ static int check_arguments(const compare_arguments *arguments) {
                          "--no-data computes nothing, so files of operands have no "
                          "meaning");
   }
+  const int course = strcmp(workload->name, "course") == 0;
+  if (course && arguments->common.device.timing_only) {
+    return systole_story(
+        SYSTOLE_EXIT_USAGE,
+        "--no-data computes nothing, and the course checks every result");
+  }
   if (arguments->out == NULL) {
     return systole_story(SYSTOLE_EXIT_USAGE,
                          "--out DIR is missing: where shall the report go?");
@@ -180,6 +223,12 @@ static int check_arguments(const compare_arguments *arguments) {
   }
   if (!mlp && workload->images != NULL) {
     return systole_story(SYSTOLE_EXIT_USAGE, "--images belongs to --workload mlp");
+  }
+  if (!course && arguments->has_course_options) {
+    return systole_story(
+        SYSTOLE_EXIT_USAGE,
+        "--quick, --published, --price, --parameters and --tokens belong "
+        "to --workload course");
   }
   return 0;
 }
@@ -294,6 +343,20 @@ static int first_round(comparison *all, size_t item_index, size_t device_index, 
   return systole_interrupted() ? systole_interrupted_story() : 0;
 }
 
+/* Cycles are exact, but the host's part of a simulated run is measured: short runs, where
+ * it counts, are repeated for its median. */
+static int steady_host(comparison *all, size_t item_index, size_t device_index, void *c) {
+  const systole_item *item = &all->workload->items[item_index];
+  const systole_station *station = &all->fleet->stations[device_index];
+  run *this_run = &all->runs[item_index * all->fleet->count + device_index];
+  if (item->task != NULL || this_run->samples.count == 0 ||
+      this_run->samples.stats[0].wall_s > steady_limit_s ||
+      station->record_path != NULL || all->options->stall_seed != 0) {
+    return 0;
+  }
+  return systole_measure_once(&this_run->samples, station, &item->job, c);
+}
+
 static int run_all(comparison *all, void *c) {
   const size_t items = all->workload->count, devices = all->fleet->count;
   int code = 0;
@@ -304,7 +367,10 @@ static int run_all(comparison *all, void *c) {
     for (size_t i = 0; i < items && code == 0; i++) {
       for (size_t d = 0; d < devices && code == 0; d++) {
         run *this_run = &all->runs[i * devices + d];
-        if (this_run->weights == NULL) continue;
+        if (this_run->weights == NULL) {
+          code = steady_host(all, i, d, c);
+          continue;
+        }
         code =
             systole_measure_prepared(&this_run->samples, this_run->weights,
                                      &all->workload->items[i].job, c, 0, round_budget_s);
@@ -535,7 +601,8 @@ static size_t largest_result(const systole_workload *workload) {
 int systole_main_compare(int argc, char **argv) {
   compare_arguments arguments = {
       .against = SYSTOLE_AGAINST_INIT,
-      .workload = {.name = "gemm", .hidden = 512, .batch = 64, .seed = 1}};
+      .workload = {.name = "gemm", .hidden = 512, .batch = 64, .seed = 1},
+      .course = {.parameters = 175e9, .tokens = 300e9}};
   systole_common_init(&arguments.common);
   arguments.against.failed = &arguments.common.failed;
   char *command = join_arguments(argc, argv);
@@ -555,10 +622,13 @@ int systole_main_compare(int argc, char **argv) {
   comparison all = {
       .workload = &workload, .fleet = devices, .options = &arguments.common.device};
   const char *warning = NULL;
+  systole_course *course = NULL;
+  systole_tables *tables = systole_tables_new();
+  char chosen[512];
   char note[sizeof((systole_report *)0)->note] = "";
   size_t runs = 0;
   void *c = NULL;
-  if (devices == NULL || command == NULL) {
+  if (devices == NULL || command == NULL || tables == NULL) {
     code = systole_story_errno(ENOMEM, "cannot compare");
     goto done;
   }
@@ -567,7 +637,20 @@ int systole_main_compare(int argc, char **argv) {
   arguments.workload.no_data = no_data;
 
   /* What can be refused is refused before the long work begins. */
+  if (strcmp(arguments.workload.name, "course") == 0) {
+    arguments.course.seed = arguments.workload.seed;
+    if ((code = systole_course_open(&course, &arguments.course)) != 0) goto done;
+    arguments.workload.sizes = systole_course_sizes(course);
+    if (arguments.devices == NULL) {
+      if ((code = systole_course_devices(chosen, sizeof chosen)) != 0) goto done;
+      arguments.devices = chosen;
+    }
+  }
   if ((code = systole_workload_open(&workload, &arguments.workload)) != 0) goto done;
+  if (course != NULL) {
+    snprintf(workload.title, sizeof workload.title,
+             "the questions of a course on machine-learning hardware");
+  }
   if ((code = systole_fleet_open(devices, arguments.devices, &arguments.common.device)) !=
       0)
     goto done;
@@ -604,8 +687,11 @@ int systole_main_compare(int argc, char **argv) {
   }
   const span before = now();
   code = run_all(&all, c);
-  judge_load(note, sizeof note, before);
   systole_bar_end(&all.overall.bar);
+  if (code == 0 && course != NULL) {
+    code = systole_course_measure(course, &all.wrong, devices, reference);
+  }
+  judge_load(note, sizeof note, before);
   if (code != 0) goto done;
   complete_devices(&all);
 
@@ -621,6 +707,10 @@ int systole_main_compare(int argc, char **argv) {
                            .pictures = workload.pictures,
                            .picture_count = workload.picture_count,
                            .picture_side = workload.picture_side};
+  systole_shares_table(tables, &report);
+  if (course != NULL) systole_course_tables(course, tables, &report);
+  if ((code = systole_tables_story(tables)) != 0) goto done;
+  report.tables = tables;
   systole_machine_describe(&report.machine);
   systole_report_date(&report);
   memcpy(report.note, note, sizeof note);
@@ -670,6 +760,8 @@ done:
   free(devices);
   systole_against_close(&arguments.against);
   systole_workload_free(&workload);
+  systole_course_close(course);
+  systole_tables_free(tables);
   free(command);
   return code;
 }

@@ -37,9 +37,11 @@ static void draw(const systole_bar *bar, double seconds, uint64_t done, uint64_t
       snprintf(left, sizeof left, ", %.0f s left", rest);
     }
   }
-  char tail[96];
-  snprintf(tail, sizeof tail, " %3.0f %%  %.0f MMAC/s%s", 100 * part,
-           (double)done / seconds / 1e6, left);
+  char tail[96], rate[32] = "";
+  if (!bar->steps) {
+    snprintf(rate, sizeof rate, "  %.0f MMAC/s", (double)done / seconds / 1e6);
+  }
+  snprintf(tail, sizeof tail, " %3.0f %%%s%s", 100 * part, rate, left);
   int room = columns - 5 - (int)strlen(bar->title) - (int)strlen(tail);
   if (room > 40) room = 40;
   char blocks[41] = "";
@@ -64,6 +66,11 @@ int systole_bar_update(void *user, uint64_t done_macs, uint64_t total_macs) {
     draw(bar, now - bar->started, done_macs, total_macs);
   }
   return systole_interrupted();
+}
+
+void systole_bar_steps(systole_bar *bar, uint64_t done, uint64_t total) {
+  bar->steps = 1;
+  (void)systole_bar_update(bar, done, total);
 }
 
 void systole_bar_end(systole_bar *bar) {

@@ -25,6 +25,13 @@ extern const systole_figure systole_figure_throughput;
 extern const systole_figure systole_figure_ledger;
 extern const systole_figure systole_figure_roofline;
 extern const systole_figure systole_figure_power;
+extern const systole_figure systole_figure_landscape;
+extern const systole_figure systole_figure_network_one;
+extern const systole_figure systole_figure_network_batch;
+extern const systole_figure systole_figure_amdahl;
+extern const systole_figure systole_figure_energy;
+extern const systole_figure systole_figure_shares;
+extern const systole_figure systole_figure_formats;
 
 /* In the order of the page; NULL behind the last one. */
 const systole_figure *systole_figure_at(int index);

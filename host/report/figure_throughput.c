@@ -22,10 +22,9 @@ static int is_cube(const systole_result *r) { return r->m == r->n && r->n == r->
  * run. */
 static void put_point(FILE *script, const systole_result *r) {
   const double gops = r->stats.gops, wall = r->stats.wall_s;
-  const double low =
-      r->repeats > 1 && r->wall_high_s > 0 ? gops * wall / r->wall_high_s : gops;
-  const double high =
-      r->repeats > 1 && r->wall_low_s > 0 ? gops * wall / r->wall_low_s : gops;
+  const int spread = r->repeats > 1 && !r->stats.has_cycles;
+  const double low = spread && r->wall_high_s > 0 ? gops * wall / r->wall_high_s : gops;
+  const double high = spread && r->wall_low_s > 0 ? gops * wall / r->wall_low_s : gops;
   fprintf(script, "%.17g %.9g %.9g %.9g\n", (double)r->stats.macs, r->stats.gops,
           fmin(low, r->stats.gops), fmax(high, r->stats.gops));
 }

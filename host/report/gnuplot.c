@@ -102,7 +102,9 @@ static int write_script(const systole_figure *figure, const systole_report *repo
   char file[96];
   fprintf(script, "# gnuplot %s.gnuplot draws this figure again.\n", figure->name);
   if (theme == SYSTOLE_THEME_LIGHT) {
-    fprintf(script, "set title '%s'\n", figure->title);
+    fputs("set title ", script);
+    systole_figure_string(script, figure->title);
+    fputc('\n', script);
     snprintf(file, sizeof file, "%s.svg", figure->name);
     put_terminal(script, "svg", file, height, theme);
     fputs(commands, script);

@@ -88,8 +88,9 @@ Test(compare, writes_a_whole_report) {
   }
   cr_assert_null(strstr(page, "nan "));
   if (has_gnuplot()) {
-    static const char *const figures[] = {"throughput", "roofline", "power", "ledger"};
-    const int expected = Devices == 2 ? 4 : 3;
+    static const char *const figures[] = {"throughput", "roofline", "power", "ledger",
+                                          "shares"};
+    const int expected = Devices == 2 ? 5 : 3;
     for (int i = 0; i < expected; i++) {
       char name[64];
       snprintf(name, sizeof name, "figures/%s.svg", figures[i]);
@@ -109,7 +110,7 @@ Test(compare, writes_a_whole_report) {
     free(svg);
   }
   free(page);
-  cr_assert_eq(entries(place), 4);
+  cr_assert_eq(entries(place), Devices == 2 ? 5 : 4, "an array's shares are a table");
   snprintf(place, sizeof place, "%s/new", folder);
   cr_assert_eq(entries(place), 1, "nothing temporary is left");
 }
