@@ -94,10 +94,15 @@ Test(model, no_data_tells_the_same_cycles_and_checks_nothing) {
 }
 
 /* 4096^3, with no memory for its operands: they are neither drawn nor packed. The best of
- * three, because other programs take the caches away. */
+ * five, because other programs take the caches away. */
 Test(model, a_large_product_takes_little_time) {
+#ifdef NDEBUG
+  const double limit = 0.05;
+#else
+  const double limit = 1.0;
+#endif
   double best = 1e9;
-  for (int i = 0; i < 3 && best >= 1.0; i++) {
+  for (int i = 0; i < 5 && best >= limit; i++) {
     spoken said = spawn(NULL, "gemm", "-d", "model:16", "--no-data", "-m", "4096", "-n",
                         "4096", "-k", "4096", "--json", NULL);
     cr_assert_eq(said.code, 0, "%s", said.error);
@@ -108,7 +113,7 @@ Test(model, a_large_product_takes_little_time) {
     cJSON_Delete(object);
     spoken_free(&said);
   }
-  cr_expect(best < 1.0, "%f", best);
+  cr_expect(best < limit, "%f", best);
 }
 
 /* Four gigabytes of weights, which are not there. */
