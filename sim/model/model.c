@@ -29,7 +29,7 @@ struct systole_model {
   char memory_name[96];
   double clock_mhz, cpu_seconds;
   systole_kind clock_kind;
-  int timing_only;
+  int timing_only, every_event;
   int running, done;
   int measured; /* `forecast` is this run's */
   systole_forecast forecast;
@@ -116,6 +116,7 @@ systole_status systole_model_create(systole_model **out,
   if (model == NULL) return systole_fail(SYSTOLE_ERR_HOST_MEMORY, "no memory is left");
   model->clock_mhz = clock;
   model->timing_only = options->timing_only;
+  model->every_event = options->every_event;
   model->clock_kind = options->clock_kind != SYSTOLE_KIND_UNKNOWN ? options->clock_kind
                                                                   : SYSTOLE_KIND_ASSUMED;
   status = systole_memory_timing_of(&model->timing, options->memory,
@@ -274,8 +275,12 @@ static void count(systole_model *model, const systole_forecast *f) {
 static int measure(systole_model *model) {
   const systole_model_machine *m = &model->machine;
   if (!model->measured) {
-    model->measured = systole_forecast_make(&model->forecast, m->instructions, m->count,
-                                            &m->geometry, &model->timing) == SYSTOLE_OK;
+    systole_status (*const forecast)(systole_forecast *, const systole_instruction *,
+                                     uint32_t, const systole_geometry *,
+                                     const systole_memory_timing *) =
+        model->every_event ? systole_forecast_every_event : systole_forecast_make;
+    model->measured = forecast(&model->forecast, m->instructions, m->count, &m->geometry,
+                               &model->timing) == SYSTOLE_OK;
   }
   return model->measured;
 }

@@ -22,6 +22,7 @@ typedef struct systole_model_options {
   int portable;              /* 1: no kernel for this machine's instructions */
   int timing_only;           /* 1: cycles without data; memory keeps its contents, and
                               * zero_macs stay 0 */
+  int every_event;           /* 1: what repeats is followed as well, not skipped */
   /* Device memory is elsewhere: none of its own, so no alloc and no at. Kept. */
   const systole_model_bus *bus;
   systole_kind clock_kind; /* UNKNOWN: ASSUMED */

@@ -239,6 +239,27 @@ Test(model, cycles_without_data_are_the_same) {
   systole_device_close(device);
 }
 
+Test(model, skipping_what_repeats_changes_no_figure) {
+  systole_stats with, without;
+  systole_device *device = open_model("model:8");
+  systole_product p = systole_product_make(300, 700, 200, 0, 4, SYSTOLE_VALUES_RANDOM);
+  cr_assert_eq(
+      systole_gemm_s8(device, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, p.c, p.ldc, &with),
+      SYSTOLE_OK);
+  systole_device_close(device);
+  device = open_model("model:8,skip=0");
+  cr_assert_eq(systole_gemm_s8(device, p.m, p.n, p.k, p.a, p.lda, p.b, p.ldb, p.c, p.ldc,
+                               &without),
+               SYSTOLE_OK);
+  cr_expect_eq(with.cycles, without.cycles);
+  cr_expect_eq(memcmp(&with.ledger, &without.ledger, sizeof with.ledger), 0);
+  cr_expect_eq(with.gmem0_read_bytes, without.gmem0_read_bytes);
+  cr_expect_eq(with.gmem0_write_bytes, without.gmem0_write_bytes);
+  cr_expect_eq(with.gmem1_read_bytes, without.gmem1_read_bytes);
+  systole_product_free(&p);
+  systole_device_close(device);
+}
+
 Test(model, bad_names_and_options_get_a_sentence) {
   static const struct {
     const char *name, *says;
@@ -267,6 +288,7 @@ Test(model, bad_names_and_options_get_a_sentence) {
                {"model:16,axi=64", "ports of 64", SYSTOLE_ERR_ARGUMENT},
                {"model:16,axi=5", "ports of 5", SYSTOLE_ERR_ARGUMENT},
                {"model:16,data=2", "0 or 1", SYSTOLE_ERR_ARGUMENT},
+               {"model:16,skip=2", "0 or 1", SYSTOLE_ERR_ARGUMENT},
                {"model:16,clock=0", "no clock", SYSTOLE_ERR_ARGUMENT},
                {"model:16,clock=-3", "no clock", SYSTOLE_ERR_ARGUMENT},
                {"model:16,clock=3G", "no clock", SYSTOLE_ERR_ARGUMENT},

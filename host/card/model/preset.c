@@ -279,7 +279,7 @@ static systole_status no_such(const reader *r, const char *name) {
       ".json, and after it, if wanted, %s",
       r->scheme, name, known,
       ",ub=ROWS ,acc=ROWS ,tiles=COUNT ,axi=BYTES ,clock=MHZ ,memory=NAME "
-      ",gmem0=GB/S ,gmem1=GB/S ,latency0=CYCLES ,latency1=CYCLES ,data=0");
+      ",gmem0=GB/S ,gmem1=GB/S ,latency0=CYCLES ,latency1=CYCLES ,data=0 ,skip=0");
 }
 
 static systole_status read_base(reader *r, systole_preset *out, const char *name) {
@@ -355,6 +355,9 @@ static systole_status change(reader *r, systole_preset *out, char *setting) {
   } else if (strcmp(setting, "data") == 0) {
     good = read_count(&count, value) && count <= 1;
     out->timing_only = count == 0;
+  } else if (strcmp(setting, "skip") == 0) {
+    good = read_count(&count, value) && count <= 1;
+    out->every_event = count == 0;
   } else if (strcmp(setting, "clock") == 0) {
     out->clock_kind = SYSTOLE_KIND_ASSUMED;
     if (!read_clock(&out->clock_mhz, value)) {
@@ -376,10 +379,11 @@ static systole_status change(reader *r, systole_preset *out, char *setting) {
     return no_such(r, setting);
   }
   if (good) return SYSTOLE_OK;
-  return systole_fail(SYSTOLE_ERR_ARGUMENT,
-                      "%s=%.40s of the device %s:... makes no sense; %s is %s", setting,
-                      value, r->scheme, setting,
-                      strcmp(setting, "data") == 0 ? "0 or 1" : "a whole number");
+  return systole_fail(
+      SYSTOLE_ERR_ARGUMENT, "%s=%.40s of the device %s:... makes no sense; %s is %s",
+      setting, value, r->scheme, setting,
+      strcmp(setting, "data") == 0 || strcmp(setting, "skip") == 0 ? "0 or 1"
+                                                                   : "a whole number");
 }
 
 /* Where the changes begin: the first comma, or, for a file, the one behind ".json". */
@@ -436,6 +440,7 @@ void systole_preset_options(systole_model_options *out, const systole_preset *pr
   out->clock_kind = preset->clock_kind;
   out->memory_bytes = preset->memory_bytes;
   out->timing_only = preset->timing_only;
+  out->every_event = preset->every_event;
   if (options == NULL) return;
   if (options->memory != NULL) out->memory = options->memory;
   if (options->memory_bytes > 0) out->memory_bytes = options->memory_bytes;

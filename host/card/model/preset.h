@@ -5,7 +5,8 @@
  *   FILE.json                   one of one's own, of the same form (docs/model.md)
  *   ...,KEY=VALUE,...           behind any of them: ub, acc (rows), tiles, axi (bytes),
  *                               clock (MHz, or with k, M or G), memory, gmem0, gmem1
- *                               (GB/s), latency0, latency1 (cycles, or ns), data
+ *                               (GB/s), latency0, latency1 (cycles, or ns), data,
+ *                               skip
  *
  * Shared by every card that is such a machine. */
 #ifndef SYSTOLE_CARD_MODEL_PRESET_H
@@ -25,6 +26,7 @@ typedef struct systole_preset {
   char memory[SystolePresetMemory]; /* as systole_axi_ports reads it */
   uint64_t memory_bytes;            /* behind each port; 0: not said */
   int timing_only;                  /* data=0 */
+  int every_event;                  /* skip=0 */
 } systole_preset;
 
 /* Reads `what` ("64", "tpu-v1,clock=350M", "mine.json"); `scheme` is the card's, for
