@@ -62,7 +62,9 @@ static int try_device(systole_findings *all, const char *name, const char *about
   enum { M = 19, N = 23, K = 37 };
   int8_t a[M * K], b[K * N];
   int32_t c[M * N] = {0}, expected[M * N];
+  float a_f32[M * K], b_f32[K * N], c_f32[M * N];
   const systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
+  const int floats = systole_device_name_format(name) != SYSTOLE_FORMAT_S8;
   systole_device *device = NULL;
   systole_stats stats;
   memset(&stats, 0, sizeof stats);
@@ -70,7 +72,13 @@ static int try_device(systole_findings *all, const char *name, const char *about
   systole_draw_s8(b, K * N, 1, SYSTOLE_STREAM_B);
   systole_plain_product(expected, a, b, M, N, K);
   systole_status status = systole_device_open(&device, name, &options);
-  if (status == SYSTOLE_OK) {
+  if (status == SYSTOLE_OK && floats) {
+    /* The same integers; every format holds them and float32 their sums. */
+    for (int i = 0; i < M * K; i++) a_f32[i] = (float)a[i];
+    for (int i = 0; i < K * N; i++) b_f32[i] = (float)b[i];
+    status = systole_gemm_f32(device, M, N, K, a_f32, K, b_f32, N, c_f32, N, &stats);
+    for (int i = 0; i < M * N && status == SYSTOLE_OK; i++) c[i] = (int32_t)c_f32[i];
+  } else if (status == SYSTOLE_OK) {
     status = systole_gemm_s8(device, M, N, K, a, K, b, N, c, N, &stats);
   }
   systole_device_close(device);
@@ -145,7 +153,12 @@ static int look_at_devices(systole_findings *all) {
   }
   for (size_t i = 0; i < count; i++) {
     const int is_cpu = strncmp(list[i].name, "cpu", 3) == 0;
-    if (!list[i].usable && is_cpu) {
+    const int is_float = systole_device_name_format(list[i].name) != SYSTOLE_FORMAT_S8;
+    if (!list[i].usable && (strcmp(list[i].kind, "gpu") == 0 || (is_cpu && is_float))) {
+      /* Most machines have none, and that is no fault. */
+      systole_find(all, list[i].name, SYSTOLE_FINDING_NOTE, "", "not usable: %.300s",
+                   list[i].reason);
+    } else if (!list[i].usable && is_cpu) {
       systole_find(all, list[i].name, SYSTOLE_FINDING_MISSING, list[i].reason,
                    "not usable");
     } else if (!list[i].usable) {
@@ -154,9 +167,11 @@ static int look_at_devices(systole_findings *all) {
                list[i].name);
       if (reason == NULL) reason = list[i].reason;
     } else if (is_cpu) {
-      cpus += try_device(all, list[i].name, list[i].about, kernel, sizeof kernel);
+      cpus += try_device(all, list[i].name, list[i].about, is_float ? NULL : kernel,
+                         sizeof kernel);
     } else {
-      arrays += try_device(all, list[i].name, list[i].about, NULL, 0);
+      const int good = try_device(all, list[i].name, list[i].about, NULL, 0);
+      if (strcmp(list[i].kind, "accelerator") == 0) arrays += good;
     }
   }
   /* Sizes that one did not ask for are no fault. */

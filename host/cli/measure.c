@@ -54,7 +54,9 @@ int systole_station_open(systole_station *out, const char *name,
     out->peak_gops = 0;
     out->peak_instruction = NULL;
   }
-  if (out->geometry.dim == 0) out->threads = systole_threads_meant(options->threads);
+  if (strncmp(name, "cpu", 3) == 0) {
+    out->threads = systole_threads_meant(options->threads);
+  }
   return 0;
 }
 

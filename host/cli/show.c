@@ -120,8 +120,11 @@ void systole_show_result(const systole_result *result) {
       if (stats->memory != NULL) printf(", memory %s", stats->memory);
       printf("\n");
     } else {
-      printf("%s on %d thread%s\n", stats->kernel != NULL ? stats->kernel : "",
-             result->threads, result->threads == 1 ? "" : "s");
+      printf("%s", stats->kernel != NULL ? stats->kernel : "");
+      if (result->threads > 0) {
+        printf(" on %d thread%s", result->threads, result->threads == 1 ? "" : "s");
+      }
+      printf("\n");
     }
   }
   if (stats->has_cycles) {
@@ -151,6 +154,14 @@ void systole_show_result(const systole_result *result) {
     printf("median of %d runs; half of them between ", result->repeats);
     printf("%s and ", systole_text_seconds(a, result->wall_low_s));
     printf("%s\n", systole_text_seconds(a, result->wall_high_s));
+  }
+  if (stats->compute_s > 0 && stats->wall_s > 0) {
+    snprintf(figure, sizeof figure, "%.0f %%", 100 * stats->compute_s / stats->wall_s);
+    row("computing", figure);
+    printf("%s %s on the device alone; transfers took %.0f %%, the host %.0f %%\n",
+           systole_text_figure(a, 2e-9 * (double)stats->macs / stats->compute_s),
+           systole_result_unit(result), 100 * stats->transfer_s / stats->wall_s,
+           100 * stats->host_share);
   }
   show_power(result);
   show_landauer(result);

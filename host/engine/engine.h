@@ -65,8 +65,8 @@ typedef struct systole_engine_ops {
    * format; 0: it chooses a device. */
   int kernel_names;
 
-  /* Rows of float formats have the next three and neither prepare, gemm nor conv2d; rows
-   * without `format` compute in int8. */
+  /* Rows that have float formats have the next three; prepare, gemm and conv2d are called
+   * on devices of int8 alone. Rows without `format` have int8 alone. */
   systole_format (*format)(const systole_engine *engine);
 
   /* As prepare and gemm, for float32 operands, which are rounded to the format here.
@@ -89,6 +89,7 @@ const systole_engine_ops *const *systole_engine_rows(size_t *count);
 extern const systole_engine_ops systole_engine_accelerator;
 extern const systole_engine_ops systole_engine_cpu;
 extern const systole_engine_ops systole_engine_cpu_float;
+extern const systole_engine_ops systole_engine_cuda;
 extern const systole_engine_ops systole_engine_opencl;
 
 #endif

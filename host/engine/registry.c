@@ -5,6 +5,7 @@ static const systole_engine_ops *const rows[] = {
     &systole_engine_cpu,
     &systole_engine_cpu_float,
 #endif
+    &systole_engine_cuda,
     &systole_engine_opencl,
     /* Last: it claims every name with a card's scheme before a colon. */
     &systole_engine_accelerator,

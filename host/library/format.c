@@ -49,7 +49,8 @@ static const systole_engine_ops *row_of(const char *name) {
   const systole_engine_ops *const *rows = systole_engine_rows(&count);
   const int floats = systole_device_name_format(name) != SYSTOLE_FORMAT_S8;
   for (size_t i = 0; i < count; i++) {
-    if (floats == (rows[i]->format != NULL) && rows[i]->claims(name)) return rows[i];
+    if (floats && rows[i]->format == NULL) continue;
+    if (rows[i]->claims(name)) return rows[i];
   }
   return NULL;
 }

@@ -351,8 +351,10 @@ cJSON *systole_result_json(const systole_result *result) {
     good = add_number(object, "gops_per_cpu_s", systole_result_per_cpu_second(result));
   }
   if (good && stats->compute_s > 0) {
-    good = add_number(object, "compute_s", stats->compute_s) &&
-           add_number(object, "transfer_s", stats->transfer_s);
+    good =
+        add_number(object, "compute_s", stats->compute_s) &&
+        add_number(object, "transfer_s", stats->transfer_s) &&
+        add_number(object, "gops_device", 2e-9 * (double)stats->macs / stats->compute_s);
   }
   if (good && stats->sim_cpu_s > 0 && stats->macs > 0) {
     good =
