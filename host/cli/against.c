@@ -96,6 +96,14 @@ int systole_against_open(systole_against *against, const char *workload) {
         SYSTOLE_EXIT_USAGE,
         "--tolerance needs --baseline OLD.json: what shall be tolerated?");
   }
+  if (against->junit_path != NULL && against->markdown_path != NULL &&
+      strcmp(against->junit_path, against->markdown_path) == 0) {
+    return systole_story(
+        SYSTOLE_EXIT_USAGE,
+        "--junit and --markdown name the same file, %s: one of them would "
+        "be lost",
+        against->junit_path);
+  }
   if (against->baseline_path != NULL) {
     code = systole_baseline_open(&against->baseline, against->baseline_path);
     if (code == 0 && strcmp(against->baseline.workload, workload) != 0) {

@@ -219,8 +219,11 @@ void systole_change_percent(char *out, size_t size, const systole_change *change
   if (!change->has_before || !change->has_after) return;
   /* One cycle of a million is a change, too. */
   const double magnitude = fabs(change->percent);
-  snprintf(out, size, magnitude > 0 && magnitude < 0.05 ? "%+.2g %%" : "%+.1f %%",
-           change->percent);
+  if (!(magnitude > 0)) {
+    snprintf(out, size, "0 %%");
+    return;
+  }
+  snprintf(out, size, magnitude < 0.05 ? "%+.2g %%" : "%+.1f %%", change->percent);
 }
 
 static int add_change(cJSON *array, const systole_change *change) {

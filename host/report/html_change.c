@@ -24,7 +24,11 @@ static void put_figure(systole_page *page, const systole_change *change, int aft
   }
   systole_html_open(page, kind, after ? change->after : change->before,
                     after ? "the run now" : "the run before", source, NULL);
-  systole_html_put(page->file, text);
+  if (change->exact) {
+    systole_html_put(page->file, text);
+  } else {
+    systole_html_seconds(page->file, after ? change->after : change->before);
+  }
   systole_html_close(page, kind);
 }
 

@@ -277,6 +277,7 @@ Test(compare, refuses_bad_baselines_before_the_work) {
       {"--baseline", "/dev/null", NULL},
       {"--junit", "/nonexistent/a.xml", NULL},
       {"--markdown", "/nonexistent/a.md", NULL},
+      {"--markdown", "/dev/null", "--junit", "/dev/null", NULL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     spoken said =
