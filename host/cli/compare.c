@@ -12,6 +12,7 @@
 #include "card/systole_isa.h"
 #include "check.h"
 #include "course/course.h"
+#include "energy_run.h"
 #include "fleet.h"
 #include "layers.h"
 #include "measure.h"
@@ -42,6 +43,7 @@ typedef struct compare_arguments {
   int has_course_options;
   const char *devices; /* NULL: all usable arrays and the CPU */
   const char *out;
+  systole_energy_wish energy;
 } compare_arguments;
 
 enum {
@@ -55,6 +57,7 @@ enum {
   KeyBatch,
   KeyImages,
   KeySeed,
+  KeyEnergy,
   KeyQuick,
   KeyPublished,
   KeyPrice,
@@ -71,6 +74,10 @@ static const struct argp_option options[] = {
     {"workload", KeyWorkload, "NAME", 0,
      "gemm (default), mlp, resnet50, bert-base or course", 2},
     {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
+    {"energy", KeyEnergy, "SECONDS", 0,
+     "Then measures the energy of each device's largest product, in windows of rest and "
+     "of work (as systole gemm --energy)",
+     2},
     {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
     {"a", KeyA, "A.npy", 0, "gemm: one product of two files, int8 or uint8", 3},
     {"b", KeyB, "B.npy", 0, "gemm: its right operand", 3},
@@ -123,6 +130,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
       break;
     case KeySeed:
       code = systole_parse_u64(&arguments->workload.seed, text, "--seed");
+      break;
+    case KeyEnergy:
+      code = systole_energy_wish_parse(&arguments->energy, text);
       break;
     case KeySizes:
       arguments->workload.sizes = text;
@@ -391,6 +401,40 @@ static int run_all(comparison *all, void *c) {
                         &all->runs[at].samples);
       systole_advise_product(&all->results[at], job, all->options,
                              job->epilogue == NULL && all->workload->has_seed);
+    }
+  }
+  return code;
+}
+
+/* Energy of each real device's largest product, where there is a source of it; a device
+ * without one keeps what is known of it, and a note says why. */
+static int measure_energy(comparison *all, void *c, const systole_energy_wish *wish) {
+  const size_t items = all->workload->count, devices = all->fleet->count;
+  int code = 0;
+  for (size_t d = 0; d < devices && code == 0; d++) {
+    systole_result *largest = NULL;
+    const systole_job *job = NULL;
+    for (size_t i = 0; i < items; i++) {
+      systole_result *result = &all->results[i * devices + d];
+      if (all->workload->items[i].task != NULL || result->mismatches > 0 ||
+          (largest != NULL && result->stats.macs <= largest->stats.macs)) {
+        continue;
+      }
+      largest = result;
+      job = &all->workload->items[i].job;
+    }
+    systole_energy_of of;
+    char address[64], reason[256];
+    if (largest == NULL ||
+        !systole_energy_of_device(&of, address, all->fleet->devices[d].name,
+                                  &largest->stats, reason, sizeof reason)) {
+      continue;
+    }
+    code = systole_energy_run(largest, &all->fleet->stations[d], job, c, wish);
+    if (code == SYSTOLE_EXIT_ABSENT) {
+      fprintf(stderr, "systole compare: note: %s: %s\n", all->fleet->devices[d].name,
+              systole_story_text());
+      code = 0;
     }
   }
   return code;
@@ -692,6 +736,8 @@ int systole_main_compare(int argc, char **argv) {
     code = systole_course_measure(course, &all.wrong, devices, reference);
   }
   judge_load(note, sizeof note, before);
+  if (code == 0 && arguments.energy.window_s > 0)
+    code = measure_energy(&all, c, &arguments.energy);
   if (code != 0) goto done;
   complete_devices(&all);
 

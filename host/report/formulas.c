@@ -22,8 +22,6 @@ double systole_training_seconds(double parameters, double tokens, double peak_go
 
 double systole_rent(double seconds, double per_hour) { return seconds / 3600 * per_hour; }
 
-double systole_landauer_j(double kelvin) { return 1.380649e-23 * kelvin * log(2); }
-
 double systole_crossover(const double *x, const double *a, const double *b,
                          size_t count) {
   if (count == 0 || !(b[count - 1] < a[count - 1])) return NAN;

@@ -19,10 +19,6 @@ double systole_training_seconds(double parameters, double tokens, double peak_go
                                 double utilisation);
 double systole_rent(double seconds, double per_hour);
 
-/* R. Landauer, IBM Journal 5(3), 1961: the least energy of erasing one bit at
- * `kelvin`, k T ln 2, in J; k = 1.380649e-23 J/K (SI, exact). */
-double systole_landauer_j(double kelvin);
-
 /* Where curve b begins to lie below curve a and stays there: the x between the last point
  * with b >= a and the next, on straight lines in log-log. x ascends; all are positive.
  * x[0] when b lies below everywhere; NAN when it does not lie below at the end, or there

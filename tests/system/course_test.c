@@ -173,7 +173,7 @@ Test(course, answers_every_question) {
       row, cJSON_GetObjectItem(table_of(report, "energy_per_operation"), "rows")) {
     if (strncmp(words(row, "device"), "Landauer", 8) != 0) continue;
     landauer++;
-    cr_assert_float_eq(value(row, "pj_per_operation") / 2.871e-9, 1, 1e-3);
+    cr_assert_float_eq(value(row, "pj_per_operation") / (16 * 2.871e-9), 1, 1e-3);
   }
   cr_assert_eq(landauer, 1);
   static const char *const tables[] = {

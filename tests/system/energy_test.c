@@ -220,3 +220,34 @@ Test(energy, doctor_tells_each_source) {
                      said.out);
   spoken_free(&said);
 }
+
+Test(energy, compare_measures_the_largest_product_of_each_device) {
+  char place[128];
+  start();
+  snprintf(place, sizeof place, "%s/report", root);
+  spoken said = spawn(NULL, "compare", "--devices", "model:16,cpu", "--sizes", "32,64",
+                      "--energy", "0.05", "--out", place, NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  spoken_free(&said);
+  char *text = calloc(1, 1 << 20);
+  FILE *file = fopen(in(place, "results.json"), "r");
+  cr_assert_not_null(file);
+  cr_assert_gt(fread(text, 1, (1 << 20) - 1, file), 100u);
+  fclose(file);
+  cJSON *report = cJSON_Parse(text);
+  free(text);
+  const cJSON *result;
+  int measured = 0;
+  cJSON_ArrayForEach(result, cJSON_GetObjectItem(report, "results")) {
+    const cJSON *energy = cJSON_GetObjectItem(result, "energy");
+    const int is_cpu =
+        strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(result, "device")), "cpu") == 0;
+    cr_expect_eq(energy != NULL, is_cpu && json_number(result, "m") == 64);
+    if (energy == NULL) continue;
+    measured++;
+    cr_expect_str_eq(word(result, "power_w", "kind"), "measured");
+    cr_expect_float_eq(figure(result, "power_w", NULL, "nominal"), 25, 4);
+  }
+  cr_expect_eq(measured, 1);
+  cJSON_Delete(report);
+}

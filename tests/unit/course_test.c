@@ -187,9 +187,7 @@ Test(training, costs_what_was_published) {
   cr_assert(isnan(systole_training_seconds(1, 1, 0, 0.5)));
 }
 
-Test(landauer, is_k_t_ln_2) {
-  cr_assert_float_eq(systole_landauer_j(300) / 2.8710e-21, 1, 1e-4);
-  cr_assert_float_eq(systole_landauer_j(600) / systole_landauer_j(300), 2, 1e-12);
+Test(energy, is_told_in_kilowatt_hours) {
   cr_assert_float_eq(systole_kwh(3.6e6), 1, 1e-12);
 }
 

@@ -1,13 +1,13 @@
 /* Energy of an inference beside published tasks and people, and of an operation beside
  * Landauer's limit. */
+#include "systole/energy.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "course/parts.h"
 #include "report/formulas.h"
-
-static const double room_kelvin = 300;
 
 /* A day of a person, kWh; NAN when the table lacks it. */
 static double person_day(const systole_course *course, const char **source) {
@@ -81,16 +81,16 @@ static void put_inferences(const systole_course *course, systole_tables *tables)
 }
 
 static void put_operations(systole_tables *tables, const systole_report *report) {
-  const double limit = systole_landauer_j(room_kelvin);
   systole_table *table = systole_tables_add(
       tables, "energy_per_operation", "Energy of an operation, and Landauer's limit",
       "Of the best product of each device: one multiply-accumulate is two operations. "
-      "Erasing one bit at 300 K takes at least k T ln 2 (Landauer 1961); how many times "
-      "that an int8 operation takes says how far these machines are from physics, not "
-      "how far they could come.");
+      "Erasing one bit at 300 K takes at least k T ln 2 (Landauer 1961), and a "
+      "multiply-accumulate erases the 32 bits of the sum that it overwrites; how many "
+      "times that it takes says how far these machines are from physics, not how far "
+      "they could come.");
   systole_table_column(table, "device", "device", "");
   systole_table_column(table, "pj_per_operation", "energy", "pJ per operation");
-  systole_table_column(table, "landauer", "over k T ln 2", "times");
+  systole_table_column(table, "landauer", "over Landauer's limit", "times");
   for (size_t d = 0; d < report->device_count; d++) {
     const systole_result *best = systole_course_best(report, d);
     if (best == NULL || best->stats.energy_j.kind == SYSTOLE_KIND_UNKNOWN) continue;
@@ -101,13 +101,14 @@ static void put_operations(systole_tables *tables, const systole_report *report)
     systole_table_bounds(table, e->kind, 1e12 * e->low / operations,
                          1e12 * e->nominal / operations, 1e12 * e->high / operations,
                          "energy of its best product; docs/energy.md");
-    systole_table_bounds(table, e->kind, e->low / operations / limit,
-                         e->nominal / operations / limit, e->high / operations / limit,
-                         "energy over k T ln 2 at 300 K");
+    const systole_bounds times = systole_energy_landauer_times(e, best->stats.macs);
+    systole_table_bounds(table, times.kind, times.low, times.nominal, times.high,
+                         "energy over MACs x 32 x k T ln 2 at 300 K");
   }
   systole_table_row(table);
-  systole_table_text(table, "Landauer's limit, one bit at 300 K");
-  systole_table_number(table, SYSTOLE_KIND_PUBLISHED, 1e12 * limit,
+  systole_table_text(table, "Landauer's limit, 32 bits a MAC at 300 K");
+  systole_table_number(table, SYSTOLE_KIND_PUBLISHED,
+                       0.5e12 * systole_energy_landauer_j(1),
                        "R. Landauer, IBM Journal 5(3), 1961; k = 1.380649e-23 J/K");
   systole_table_number(table, SYSTOLE_KIND_PUBLISHED, 1, "by definition");
 }
