@@ -14,9 +14,11 @@
 enum {
   kLeastInstructions = 48, /* below, all events cost less than looking for a period */
   kFewLines = 64,
-  kPage = 4096, /* no burst crosses it: bursts depend on addresses modulo it */
-  kPast = 64, /* cycles that a time in the past may still be looked at, beside latency */
-  kMostCounts = 96,
+  kPage = 4096, /* no burst crosses it, nor 256 beats: bursts depend on addresses modulo
+                   the smaller of the two */
+  kPast = 64,   /* cycles that a time in the past may still be looked at, beside latency
+                   and what the array takes */
+  kMostCounts = 128,
   kMostRecords = 1 << 12,
   kEndOfStream = 2 * SYSTOLE_QUEUE_DEPTH + 16 /* instructions that are never skipped */
 };
@@ -56,25 +58,31 @@ static int same(fingerprint x, fingerprint y) { return x.a == y.a && x.b == y.b;
 
 /* Bursts of `bytes` from `from` on depend on where in its page that is: 0 for all places
  * from which they do not cross into the next. */
-static int64_t place_in_page(int64_t from, int64_t bytes) {
-  const int64_t place = from & (kPage - 1);
-  return place + bytes <= kPage ? 0 : place;
+static int64_t place_in_page(int64_t from, int64_t bytes, int64_t page) {
+  const int64_t in_page = from & (page - 1);
+  return in_page + bytes <= page ? 0 : in_page;
+}
+
+/* Where bursts end: multiples of so many bytes. */
+static int64_t page_of(const systole_geometry *geometry) {
+  const int64_t most = 256 * (int64_t)geometry->axi_bytes;
+  return most < kPage ? most : kPage;
 }
 
 /* Whether a line of a copy crosses a page; more than kFewLines count as if one did. */
-static int crosses(const systole_instruction *i, int64_t bytes) {
+static int crosses(const systole_instruction *i, int64_t bytes, int64_t page) {
   const int64_t offset = (int64_t)SYSTOLE_GET(i, COPY_OFFSET);
   const int64_t lines = (int64_t)SYSTOLE_GET(i, COPY_LINES);
   const int64_t blocks = (int64_t)SYSTOLE_GET(i, COPY_BLOCKS);
   const int64_t line = SYSTOLE_GET_SIGNED(i, COPY_MEM_LINE_STRIDE);
   const int64_t block = SYSTOLE_GET_SIGNED(i, COPY_MEM_BLOCK_STRIDE);
-  if ((lines == 1 || line % kPage == 0) && (blocks == 1 || block % kPage == 0)) {
-    return place_in_page(offset, bytes) != 0;
+  if ((lines == 1 || line % page == 0) && (blocks == 1 || block % page == 0)) {
+    return place_in_page(offset, bytes, page) != 0;
   }
   if (lines * blocks > kFewLines) return 1;
   for (int64_t b = 0; b < blocks; b++) {
     for (int64_t l = 0; l < lines; l++) {
-      if (place_in_page(offset + b * block + l * line, bytes) != 0) return 1;
+      if (place_in_page(offset + b * block + l * line, bytes, page) != 0) return 1;
     }
   }
   return 0;
@@ -83,8 +91,9 @@ static int crosses(const systole_instruction *i, int64_t bytes) {
 static void place_copy(systole_instruction *i, const systole_geometry *geometry) {
   const int64_t bytes = (int64_t)SYSTOLE_GET(i, COPY_ROWS) * geometry->dim *
                         (SYSTOLE_GET(i, COPY_RAW) ? 4 : 1);
+  const int64_t page = page_of(geometry);
   const int64_t whole_beats = systole_ceil_div(bytes, geometry->axi_bytes);
-  const int64_t mask = crosses(i, whole_beats * geometry->axi_bytes) ? kPage - 1 : 0;
+  const int64_t mask = crosses(i, whole_beats * geometry->axi_bytes, page) ? page - 1 : 0;
   SYSTOLE_SET(i, COPY_OFFSET, (int64_t)SYSTOLE_GET(i, COPY_OFFSET) & mask);
   SYSTOLE_SET(i, COPY_MEM_LINE_STRIDE,
               (int64_t)SYSTOLE_GET(i, COPY_MEM_LINE_STRIDE) & mask);
@@ -98,8 +107,9 @@ static void place_weights(systole_instruction *i, const systole_geometry *geomet
       SYSTOLE_GET(i, WEIGHTS_PARAMS)
           ? (int64_t)SYSTOLE_PARAM_BYTES * geometry->dim
           : (int64_t)SYSTOLE_GET(i, WEIGHTS_TILES) * geometry->dim * geometry->dim;
-  SYSTOLE_SET(i, WEIGHTS_OFFSET,
-              place_in_page((int64_t)SYSTOLE_GET(i, WEIGHTS_OFFSET), bytes));
+  SYSTOLE_SET(
+      i, WEIGHTS_OFFSET,
+      place_in_page((int64_t)SYSTOLE_GET(i, WEIGHTS_OFFSET), bytes, page_of(geometry)));
 }
 
 static int64_t half_of(uint64_t acc_row, const systole_geometry *geometry) {
@@ -223,7 +233,6 @@ static void reached(walk *w, int64_t x, int64_t enough) {
 }
 
 static void visit_channel(walk *w, channel *c) {
-  time_at(w, &c->address_free);
   time_at(w, &c->free);
   if (w->moving) {
     c->due += w->ahead * c->unit;
@@ -268,50 +277,192 @@ static void visit_copy(walk *w, const copy *c) {
   value(w, c->give);
 }
 
-/* Returns by how much its jobs move. */
-static int64_t visit_copier(walk *w, copier *c, int64_t limit, int64_t *ended) {
-  const int64_t accepted = c->accepted, finished = c->finished;
-  const int64_t issued = c->issued, moved = c->moved;
-  value(w, accepted - finished);
-  value(w, issued - moved);
+/* Entries from `low` to `high` of a ring of values. */
+static void values(walk *w, const int64_t *ring, int64_t entries, int64_t low,
+                   int64_t high) {
+  for (int64_t i = low; i < high; i++) value(w, ring[i % entries]);
+}
+
+/* Bursts before `done` have been used by the side that moves data. Returns by how much
+ * its bursts move. */
+static int64_t visit_asker(walk *w, const forecaster *f, asker *a, int64_t limit,
+                           int64_t done) {
+  const int64_t page = page_of(f->geometry);
+  const int64_t issued = a->issued, accepted = a->accepted, retired = a->retired;
+  time_at(w, &a->at);
+  value(w, a->now_beats);
+  value(w,
+        a->now_beats == 0 ? 0 : place_in_page(a->now_from, a->now_beats * f->axi, page));
+  value(w, a->next_beats);
+  value(w, a->next_beats == 0
+               ? 0
+               : place_in_page(a->next_from, a->next_beats * f->axi, page));
+  value(w, a->on_channel);
+  value(w, issued - accepted);
+  value(w, issued - retired);
+  value(w, accepted - done);
   reached(w, issued, limit);
-  const int64_t jobs_by = count_unsigned(w, &c->accepted);
-  count_unsigned(w, &c->finished);
-  const int64_t bursts_by = count_unsigned(w, &c->issued);
-  count_unsigned(w, &c->moved);
+  const int64_t by = count_unsigned(w, &a->issued);
+  count_unsigned(w, &a->accepted);
+  count_unsigned(w, &a->retired);
+  times(w, a->address_at, kRing, done, accepted, by);
+  values(w, a->beats, kRing, done, issued);
+  int64_t spare[kRing];
+  turn(a->beats, sizeof *a->beats, kRing, by, spare);
+  times(w, a->retired_at, kRing, issued - limit, retired, by);
+  return by;
+}
+
+static void visit_jobs(walk *w, const forecaster *f, jobs *j) {
+  const int64_t page = page_of(f->geometry);
+  const int64_t accepted = j->accepted, finished = j->finished;
+  value(w, accepted - finished);
+  const int64_t by = count_unsigned(w, &j->accepted);
+  count_unsigned(w, &j->finished);
   /* The last accepted job is looked at even when it is finished: it may still ask. */
   for (int64_t i = finished - 1 > 0 ? finished - 1 : 0; i < accepted; i++) {
-    visit_copy(w, &c->jobs[i % kUnitJobs]);
+    visit_copy(w, &j->at[i % kUnitJobs]);
   }
-  value(w, c->asking);
-  if (c->asking) {
-    const copy *asked = &c->jobs[(accepted - 1) % kUnitJobs];
-    value(w, asked->offset % kPage);
-    value(w, asked->line_stride % kPage);
-    value(w, asked->block_stride % kPage);
+  value(w, j->asking);
+  if (j->asking) {
+    const copy *asked = &j->at[(accepted - 1) % kUnitJobs];
+    value(w, asked->offset & (page - 1));
+    value(w, asked->line_stride & (page - 1));
+    value(w, asked->block_stride & (page - 1));
+    value(w, j->block);
+    value(w, j->line);
   }
   copy spare[kUnitJobs];
-  turn(c->jobs, sizeof *c->jobs, kUnitJobs, jobs_by, spare);
-  times(w, c->start_at, kUnitJobs, finished, accepted, jobs_by);
-  time_at(w, &c->slot_at);
-  time_at(w, &c->ask_at);
-  value(w, c->block);
-  value(w, c->line);
-  value(w, c->request_bytes);
-  value(w, place_in_page(c->request_from, c->request_bytes));
-  time_at(w, &c->request_at);
-  times(w, c->address_at, kRing, moved, issued, bursts_by);
-  for (int64_t i = moved; i < issued; i++) value(w, c->beats[i % kRing]);
-  int64_t beats[kRing];
-  turn(c->beats, sizeof *c->beats, kRing, bursts_by, beats);
-  times(w, ended, kRing, issued - limit, moved, bursts_by);
-  value(w, c->running);
-  value(w, c->at_block);
-  value(w, c->at_line);
-  value(w, c->position);
-  time_at(w, &c->ready);
-  value(w, c->parts);
-  return jobs_by;
+  turn(j->at, sizeof *j->at, kUnitJobs, by, spare);
+  times(w, j->start_at, kUnitJobs, finished, accepted, by);
+  time_at(w, &j->slot_at);
+  time_at(w, &j->idle_from);
+}
+
+static void visit_load(walk *w, forecaster *f) {
+  loader *l = &f->load;
+  visit_jobs(w, f, &l->jobs);
+  visit_asker(w, f, &l->jobs.ask, kLoadBursts, l->taking);
+  value(w, (int64_t)l->arriving - (int64_t)l->taking);
+  count_unsigned(w, &l->arriving);
+  count_unsigned(w, &l->taking);
+  time_at(w, &l->at);
+  value(w, l->arrived);
+  value(w, l->slice);
+  value(w, l->taken);
+  value(w, l->parts);
+  value(w, l->running);
+  value(w, l->block);
+  value(w, l->line);
+  value(w, l->row);
+}
+
+static void visit_store(walk *w, forecaster *f) {
+  storer *s = &f->store;
+  const int64_t retired = s->jobs.ask.retired, sending = s->sending;
+  const int64_t reads = s->reads, used = s->reads_used;
+  const int64_t answered = s->answered, freed = s->freed;
+  visit_jobs(w, f, &s->jobs);
+  const int64_t bursts_by = visit_asker(w, f, &s->jobs.ask, kStoreBursts, s->leaving);
+  value(w, s->running);
+  value(w, s->reads_left);
+  value(w, reads - used);
+  const int64_t reads_by = count_unsigned(w, &s->reads);
+  count_unsigned(w, &s->reads_used);
+  times(w, s->read_at, kReads, used, reads, reads_by);
+  value(w, s->left_line);
+  value(w, s->left_lines);
+  value(w, s->row_valid);
+  value(w, s->half);
+  value(w, s->part);
+  value(w, s->last_part);
+  value(w, s->row_end);
+  value(w, s->beat_end);
+  value(w, s->row_give);
+  value(w, s->beat_give);
+  value(w, s->beat_valid);
+  value(w, sending - (int64_t)s->leaving);
+  value(w, s->sent);
+  value(w, s->slice);
+  value(w, s->left);
+  count_unsigned(w, &s->sending);
+  count_unsigned(w, &s->leaving);
+  for (int64_t i = retired; i < sending; i++) {
+    value(w, s->ends[i % kRing]);
+    value(w, s->gives[i % kRing]);
+  }
+  int64_t spare[kRing];
+  turn(s->ends, sizeof *s->ends, kRing, bursts_by, spare);
+  turn(s->gives, sizeof *s->gives, kRing, bursts_by, spare);
+  value(w, (int64_t)s->pushed - answered);
+  value(w, answered - freed);
+  const int64_t by = count_unsigned(w, &s->pushed);
+  count_unsigned(w, &s->answered);
+  count_unsigned(w, &s->freed);
+  times(w, s->answered_at, kRing, freed, answered, by);
+}
+
+static void visit_place(walk *w, const place *p) {
+  value(w, p->valid);
+  if (!p->valid) return;
+  value(w, p->head);
+  value(w, p->tail);
+  value(w, p->empty);
+  value(w, p->raw);
+  value(w, p->sum);
+  value(w, p->add);
+  value(w, p->half);
+  value(w, p->give);
+  value(w, p->line);
+  value(w, p->lines);
+}
+
+static void visit_activate(walk *w, forecaster *f) {
+  activator *a = &f->activate;
+  const int64_t begun = a->begun, left = a->left_slots;
+  visit_place(w, &a->row);
+  if (a->row.valid) {
+    value(w, a->x);
+    value(w, a->y);
+    value(w, a->count);
+    value(w, a->ready);
+    value(w, a->left);
+    value(w, a->right);
+    value(w, a->top);
+    value(w, a->bottom);
+    value(w, a->width);
+    value(w, a->pad);
+    value(w, a->window_w);
+    value(w, a->window_h);
+    value(w, a->stride_w);
+    value(w, a->stride_h);
+  }
+  visit_place(w, &a->now);
+  visit_place(w, &a->next);
+  value(w, a->now.valid ? a->element_first : 0);
+  value(w, a->now.valid ? a->element : 0);
+  value(w, begun - left);
+  value(w, left - (int64_t)a->gone);
+  const int64_t by = count_unsigned(w, &a->begun);
+  count_unsigned(w, &a->left_slots);
+  count_unsigned(w, &a->gone);
+  times(w, a->filled_at, kSlots, left, begun, by);
+  for (int64_t i = left; i < begun; i++) {
+    value(w, a->slot_raw[i % kSlots]);
+    value(w, a->slot_tail[i % kSlots]);
+    value(w, a->slot_give[i % kSlots]);
+  }
+  int64_t spare[kSlots];
+  turn(a->slot_raw, sizeof *a->slot_raw, kSlots, by, spare);
+  turn(a->slot_tail, sizeof *a->slot_tail, kSlots, by, spare);
+  turn(a->slot_give, sizeof *a->slot_give, kSlots, by, spare);
+  value(w, a->offered);
+  if (a->offered) {
+    value(w, a->out_tail);
+    value(w, a->out_give);
+  }
+  value(w, a->late);
+  value(w, a->int8_jobs);
 }
 
 /* A WEIGHTS may reach over many periods; as long as it has this many rows left, how many
@@ -321,82 +472,77 @@ static int64_t least_rows_left(const forecaster *f) {
 }
 
 static void visit_weights(walk *w, forecaster *f) {
+  const int64_t page = page_of(f->geometry);
+  visit_asker(w, f, &f->weights, kWeightBursts, f->weights.accepted);
+  value(w, f->weights.on_channel ? f->weights.channel_beats : 0);
   value(w, f->asking_weights);
   if (f->asking_weights) {
     value(w, f->params);
     value(w, f->weights_give);
-    value(w, f->params ? place_in_page(f->weights_from, SYSTOLE_PARAM_BYTES * f->dim)
-                       : f->weights_from % kPage);
+    value(w, f->params
+                 ? place_in_page(f->weights_from, SYSTOLE_PARAM_BYTES * f->dim, page)
+                 : f->weights_from & (page - 1));
   }
   reached(w, f->rows_left, least_rows_left(f));
-  time_at(w, &f->weights_at);
   time_at(w, &f->used_at);
-  time_at(w, &f->cut_at);
-  value(w, f->fetch_was_last);
+  value(w, f->weights_were_last);
+  time_at(w, &f->taken_at[0]);
+  time_at(w, &f->taken_at[1]);
 
   const int64_t dim = f->dim, tiles = f->geometry->weight_tiles;
   const int64_t rows_asked = f->rows_asked, here = f->tiles_here;
   const int64_t shifted = f->tiles_shifted, used = f->tiles_used;
   value(w, rows_asked - here * dim);
+  value(w, f->rows_here - here * dim);
   value(w, here - shifted);
   value(w, shifted - used);
   reached(w, rows_asked, 2 * tiles * dim);
   reached(w, here, 2);
-  const int64_t rows_by = count_long(w, &f->rows_asked);
+  count_long(w, &f->rows_asked);
+  count_long(w, &f->rows_here);
   const int64_t tiles_by = count_long(w, &f->tiles_here);
   count_long(w, &f->tiles_shifted);
   count_long(w, &f->tiles_used);
   times(w, f->tile_here, kTileRing, used - 1, here, tiles_by);
   times(w, f->tile_shift, kTileRing, rows_asked / dim - tiles - 2, shifted, tiles_by);
 
-  const int64_t asked = f->asked_pieces, cut = f->cut_pieces;
-  value(w, asked - cut);
+  const int64_t asked = f->asked_pieces, pieces_here = f->here_pieces;
+  value(w, asked - pieces_here);
   reached(w, asked, kWeightPieces);
   const int64_t pieces_by = count_unsigned(w, &f->asked_pieces);
-  count_unsigned(w, &f->cut_pieces);
+  count_unsigned(w, &f->here_pieces);
   for (int64_t i = asked > kWeightPieces ? asked - kWeightPieces : 0;
        i < asked && !w->moving; i++) {
     weight_piece *p = &f->pieces[i % kRing];
     time_at(w, &p->end);
-    if (i < cut) continue;
-    time_at(w, &p->at);
-    value(w, place_in_page(p->from, p->beats * f->axi * f->geometry->weight_ports));
+    if (i < pieces_here) continue;
     value(w, p->beats);
-    value(w, p->all_beats);
     value(w, p->rows);
-    value(w, p->hold);
-    value(w, rows_asked - p->row);
+    value(w, p->arrived);
     value(w, p->last);
     value(w, p->give);
   }
   if (w->moving) {
     weight_piece spare[kRing];
-    for (int i = 0; i < kRing; i++) {
-      time_at(w, &f->pieces[i].end);
-      time_at(w, &f->pieces[i].at);
-      f->pieces[i].row += rows_by;
-    }
+    for (int i = 0; i < kRing; i++) time_at(w, &f->pieces[i].end);
     turn(f->pieces, sizeof *f->pieces, kRing, pieces_by, spare);
   }
-  const int64_t bursts = f->bursts;
-  reached(w, bursts, kWeightBursts);
-  const int64_t bursts_by = count_unsigned(w, &f->bursts);
-  times(w, f->burst_end, kRing, bursts - kWeightBursts, bursts, bursts_by);
 }
 
 static void visit_array(walk *w, forecaster *f) {
   value(w, f->working);
-  value(w, f->overwrites);
   value(w, f->first_row < 0);
-  time_at(w, &f->issue_from);
-  time_at(w, &f->free_at);
-  time_at(w, &f->landed_at[0]);
-  time_at(w, &f->landed_at[1]);
+  time_at(w, &f->again_at);
+  time_at(w, &f->last_issue);
+  for (int half = 0; half < 2; half++) {
+    time_at(w, &f->flight_from[half]);
+    time_at(w, &f->flight_to[half]);
+    time_at(w, &f->flight_before[half]);
+  }
   const int64_t matmuls = f->matmuls;
   reached(w, matmuls, kMatmulPending);
   const int64_t by = count_unsigned(w, &f->matmuls);
   times(w, f->pending, kMatmulPending, matmuls - kMatmulPending, matmuls, by);
-  time_at(w, &f->last_row);
   time_at(w, &f->accounted);
   systole_ledger *ledger = &f->ledger;
   count_events(w, &ledger->active);
@@ -409,65 +555,30 @@ static void visit_array(walk *w, forecaster *f) {
   count_events(w, &ledger->other);
 }
 
-/* Cycles of port B that are taken, from shortly before now on. */
-static void visit_port(walk *w, port_b *p) {
-  const int64_t from = w->now > kPortBack ? w->now - kPortBack : 0;
-  const int64_t last = p->first + kPortWords;
-  const port_b before = *p;
-  if (w->moving) {
-    p->first = (from + w->ahead) / 64;
-    memset(p->taken, 0, sizeof p->taken);
-  }
-  for (int64_t word = from / 64; word < last; word++) {
-    uint64_t bits = before.taken[word % kPortWords];
-    if (word == from / 64) bits &= UINT64_MAX << (from % 64);
-    for (; bits != 0; bits &= bits - 1) {
-      int64_t at = word * 64 + __builtin_ctzll(bits);
-      value(w, at - w->now);
-      if (w->moving) {
-        at += w->ahead;
-        p->taken[at / 64 % kPortWords] |= UINT64_C(1) << (at % 64);
-      }
-    }
-  }
-}
-
-static void visit_activate(walk *w, forecaster *f) {
-  value(w, f->activating);
-  value(w, f->activating ? f->raw : 0);
-  value(w, f->activating ? f->activate_left : 0);
-  value(w, f->activating ? f->activate_pace : 0);
-  value(w, f->activating ? f->activate_give : 0);
-  value(w, f->activating ? f->activate_rows : 0);
-  value(w, f->activating ? f->gave : 0);
-  time_at(w, &f->activate_read);
-  time_at(w, &f->int8_until);
-  const int64_t rows = f->raw_rows;
-  reached(w, rows, 2 * kSlots);
-  const int64_t by = count_long(w, &f->raw_rows);
-  times(w, f->raw_taken_at, kRing, rows - 2 * kSlots, rows, by);
-  time_at(w, &f->activate_at);
-  time_at(w, &f->activate_free);
-}
-
 static void visit(walk *w, forecaster *f) {
-  const int64_t popped = f->popped, asked = f->asked;
+  const int64_t popped = f->popped, here = f->here;
   const int64_t instructions =
       w->moving ? w->periods * (popped - w->since[0]) : 0; /* the first count */
   count_of(w, popped);
   f->popped += (uint32_t)instructions;
+  f->here += (uint32_t)instructions;
   f->asked += (uint32_t)instructions;
-  value(w, asked - popped);
-  reached(w, f->count - asked, kEndOfStream);
+  f->matmul_at += (uint32_t)instructions;
+  value(w, here - popped);
+  value(w, f->asked - f->popped);
+  reached(w, f->count - f->asked, kEndOfStream);
   reached(w, popped, kFetchAhead);
   time_at(w, &f->idle_at);
-  time_at(w, &f->ask_at);
+  visit_asker(w, f, &f->fetch, kFetchBursts, f->fetch.accepted);
+  value(w, f->fetch.on_channel ? f->fetch.channel_beats : 0);
   times(w, f->popped_at, kRing, popped - kFetchAhead, popped, instructions);
-  times(w, f->here_at, kRing, popped, asked, instructions);
+  times(w, f->here_at, kRing, popped, here, instructions);
+  value(w, f->here_beats);
   value(w, f->holds);
   if (f->holds) value(w, w->kinds[popped - 1]);
   time_at(w, &f->hold_at);
   time_at(w, &f->pushed_at);
+  time_at(w, &f->gmem1_at);
   value(w, f->ended);
 
   visit_channel(w, &f->gmem0_read);
@@ -480,12 +591,12 @@ static void visit(walk *w, forecaster *f) {
   visit_weights(w, f);
   visit_array(w, f);
   visit_activate(w, f);
-  visit_copier(w, &f->load, kLoadBursts, f->load.ended_at);
-  const int64_t stores = f->store.finished;
-  reached(w, stores, kStoreAnswers);
-  const int64_t stores_by = visit_copier(w, &f->store, kStoreBursts, f->response_at);
-  times(w, f->answers, kRing, stores - kStoreAnswers, stores, stores_by);
-  visit_port(w, &f->port_b);
+  visit_load(w, f);
+  visit_store(w, f);
+  time_at(w, &f->out_at);
+  time_at(w, &f->out_next);
+  time_at(w, &f->load_next);
+  time_at(w, &f->port_taken);
 }
 
 /* ---- looking back, moving ahead
@@ -536,7 +647,7 @@ int systole_skip_try(systole_skip *skip, forecaster *f, int64_t now) {
                                ? (uint32_t)f->gmem0_read.latency
                                : (uint32_t)f->gmem1_read.latency;
   walk w = {.kinds = skip->kinds, .print = {3, 4}, .now = now};
-  w.floor = (f->accounted < now ? f->accounted : now) - latency - kPast;
+  w.floor = (f->accounted < now ? f->accounted : now) - latency - kPast - 3 * f->dim;
   visit(&w, f);
   assert(w.count <= kMostCounts);
   record *then = place_of(skip, w.print);
@@ -577,6 +688,14 @@ int systole_skip_try(systole_skip *skip, forecaster *f, int64_t now) {
 /* ---- the stream
  * ----------------------------------------------------------------------------------- */
 
+/* A MATMUL adds to the row that the one before it ends with: it has to wait a cycle. */
+static int adds_to(const systole_instruction *i, const systole_instruction *before) {
+  if (before == NULL || !SYSTOLE_GET(i, MATMUL_ACCUMULATE)) return 0;
+  const uint64_t rows =
+      SYSTOLE_GET(before, MATMUL_ROWS0) * SYSTOLE_GET(before, MATMUL_ROWS1);
+  return SYSTOLE_GET(i, MATMUL_ACC_ROW) == SYSTOLE_GET(before, MATMUL_ACC_ROW) + rows - 1;
+}
+
 /* Gives every instruction a number; the same kind, the same number. */
 static systole_status number_kinds(uint32_t *kinds,
                                    const systole_instruction *instructions,
@@ -591,8 +710,13 @@ static systole_status number_kinds(uint32_t *kinds,
   fingerprint *prints = NULL;
   status = systole_allocate(&memory, count, sizeof *prints, "kinds of instructions");
   prints = memory;
+  const systole_instruction *before = NULL;
   for (uint32_t i = 0; i < count && status == SYSTOLE_OK; i++) {
     prints[i] = kind_of(instructions[i], geometry);
+    if (SYSTOLE_GET(&instructions[i], OPCODE) == SYSTOLE_OP_MATMUL) {
+      mix(&prints[i], (uint64_t)adds_to(&instructions[i], before));
+      before = &instructions[i];
+    }
     uint32_t at = (uint32_t)prints[i].a & (room - 1);
     while (table[at] != 0 && !same(prints[table[at] - 1], prints[i])) {
       at = (at + 1) & (room - 1);

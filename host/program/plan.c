@@ -247,7 +247,9 @@ systole_status systole_plan_choose(systole_plan *out, const systole_geometry *ge
   plan.first_parts = 1;
   if (choice->first_parts > 1 && plan.chunks == 1 && plan.group == 1 &&
       plan.store_group == 1 && plan.strips * n_blocks > 1) {
-    plan.first_parts = clamp64(plan.strip / plan.beat_rows, 1, choice->first_parts);
+    /* Strips differ by a granule: the first one's rows count. */
+    plan.first_parts = clamp64(systole_plan_row(&plan, spec, 1) / plan.beat_rows, 1,
+                               choice->first_parts);
   }
   if (choice->ahead > 0 && plan.first_parts == 1 && plan.chunks == 1 && plan.group == 1 &&
       plan.store_group == 1 && n_blocks > 1 && !params) {

@@ -1,6 +1,6 @@
 # The whole kernel through the public API, on every model of the build.
-add_library(systole_cosim_kernel STATIC kernel.c finding.c record.c shrink.c
-            stream.c stream_file.c trial.c)
+add_library(systole_cosim_kernel STATIC distance.c finding.c gemms.c kernel.c pairs.c
+            record.c shrink.c stream.c stream_file.c trial.c)
 target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}
                                                        ${PROJECT_SOURCE_DIR}/sim/verilator)
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
@@ -28,6 +28,12 @@ add_executable(systole_streams streams.c)
 target_link_libraries(systole_streams PRIVATE systole_cosim_kernel systole_warnings)
 set_target_properties(systole_streams PROPERTIES
   OUTPUT_NAME streams RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# Cycles of the fast cards beside the RTL's; scripts/cycles runs it.
+add_executable(systole_cycles cycles.c)
+target_link_libraries(systole_cycles PRIVATE systole_cosim_kernel systole_warnings)
+set_target_properties(systole_cycles PROPERTIES
+  OUTPUT_NAME cycles RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 if(NOT ZLIB_FOUND)
   return()

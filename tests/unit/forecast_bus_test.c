@@ -100,7 +100,8 @@ static void try_shape(const systole_shape *shape, int dim, int requantise,
   systole_program *program;
   systole_forecast by_law, by_bus;
   if (shape->m == 0 || shape->n == 0 || shape->k == 0) return;
-  cr_assert_eq(systole_weights_layout_make(&layout, dim, shape->n, shape->k), SYSTOLE_OK);
+  cr_assert_eq(systole_weights_layout_make(&layout, dim, g.axi_bytes, shape->n, shape->k),
+               SYSTOLE_OK);
   const systole_gemm_spec spec = {.m = shape->m,
                                   .n_blocks = layout.n_blocks,
                                   .requantise = requantise,
