@@ -89,8 +89,10 @@ static void put_crossings(FILE *script, const systole_report *report, double bat
     snprintf(text, sizeof text, "%s ahead from %s parameters", name,
              systole_text_count(number, (uint64_t)(x->value + 0.5)));
     systole_figure_string(script, text);
-    fprintf(script, " at %.9g, graph %.2f left offset 0.5,0 textcolor rgb '%s'\n",
-            x->value, 0.96 - 0.06 * label++, colour);
+    /* On the side with more room: the middle of 10^3 ... 2 10^7 on a log scale. */
+    fprintf(script, " at %.9g, graph %.2f %s textcolor rgb '%s'\n", x->value,
+            0.96 - 0.06 * label++,
+            x->value < 1.3e5 ? "left offset 0.5,0" : "right offset -0.5,0", colour);
   }
 }
 

@@ -27,6 +27,9 @@ static void put_terminal(FILE *script, const char *kind, const char *file, int h
   fprintf(script, "\nset output '%s'\n", file);
 }
 
+/* The page's pictures have no title, and no room for one; labels above the frame fit. */
+static const char page_top[] = "set tmargin 2.2\n";
+
 /* What a figure's commands need of the canvas for their legend. */
 typedef struct legend {
   size_t entries, longest, rows;
@@ -60,6 +63,7 @@ static char *commands_of(const systole_figure *figure, const systole_report *rep
   enum { UsualRows = 3, RowHeight = 24 };
   /* gnuplot takes every letter of a legend for as wide as a wide one. */
   static const double narrow = 0.22;
+  const char *top = theme == SYSTOLE_THEME_DARK ? page_top : "";
   char *drawn = NULL, *out = NULL;
   size_t size = 0;
   *extra = 0;
@@ -75,8 +79,8 @@ static char *commands_of(const systole_figure *figure, const systole_report *rep
   if (plot == NULL || own.entries == 0) return drawn;
   if (own.rows > UsualRows) *extra = (int)(own.rows - UsualRows) * RowHeight;
   *plot = '\0';
-  if (asprintf(&out, "%s\nset key maxrows %zu width %.1f\nset bmargin %.1f\nplot %s",
-               drawn, own.rows, -narrow * (double)own.longest,
+  if (asprintf(&out, "%s\n%sset key maxrows %zu width %.1f\nset bmargin %.1f\nplot %s",
+               drawn, top, own.rows, -narrow * (double)own.longest,
                4.6 + 1.3 * (double)own.rows, plot + strlen("\nplot ")) < 0) {
     out = NULL;
   }
@@ -117,7 +121,7 @@ static int write_script(const systole_figure *figure, const systole_report *repo
   put_terminal(script, "svg", file, height - TitleHeight, theme);
   fputs("unset title\n", script);
   if (theme == SYSTOLE_THEME_LIGHT) {
-    fputs("replot\n", script);
+    fprintf(script, "%sreplot\n", page_top);
   } else {
     fputs(commands, script);
   }

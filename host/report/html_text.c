@@ -40,7 +40,7 @@ void systole_html_put(FILE *file, const char *text) {
 void systole_html_number(FILE *file, double value) {
   char text[SystoleText];
   const double size = fabs(value);
-  if (size > 0 && (size < 1e-3 || size >= 1e12)) {
+  if (size > 0 && (size < 1e-3 || size >= 1e8)) {
     int exponent = (int)floor(log10(size));
     double mantissa = value / pow(10, exponent);
     if (fabs(mantissa) >= 9.995) {

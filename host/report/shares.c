@@ -106,11 +106,11 @@ void systole_shares_table(systole_tables *tables, const systole_report *report) 
       systole_table_column(table, "device", "device", "");
       systole_table_column(table, "end_to_end_ms", "end to end", "ms");
       systole_table_column(table, "host_ms", "host", "ms");
-      systole_table_column(table, "host_percent", "", "%");
+      systole_table_column(table, "host_percent", "host", "%");
       systole_table_column(table, "transfer_ms", "transfer", "ms");
-      systole_table_column(table, "transfer_percent", "", "%");
+      systole_table_column(table, "transfer_percent", "transfer", "%");
       systole_table_column(table, "compute_ms", "compute", "ms");
-      systole_table_column(table, "compute_percent", "", "%");
+      systole_table_column(table, "compute_percent", "compute", "%");
       systole_table_column(table, "gops_end_to_end", "end to end", "GOP/s");
       systole_table_column(table, "gops_device", "device only", "GOP/s");
     }

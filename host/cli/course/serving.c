@@ -8,6 +8,7 @@
 #include "report/formulas.h"
 #include "story.h"
 #include "support/clock.h"
+#include "text.h"
 
 enum { Hidden = 1024, Largest = 4096, QuickHidden = 128, QuickLargest = 64 };
 
@@ -253,9 +254,11 @@ void systole_serving_table(const systole_course *course, systole_tables *tables,
     put_number(table, systole_records_number(published, i, "onchip_mib"), source);
   }
   if (course->serving.runs[best].batch > 0) {
+    char count[SystoleText];
     systole_table_finding(
-        table, "%s serves most: %.3g inferences a second at batch %lld.",
-        course->fleet->devices[best].name, course->serving.runs[best].per_second,
+        table, "%s serves most: %s inferences a second at batch %lld.",
+        course->fleet->devices[best].name,
+        systole_text_count(count, (uint64_t)course->serving.runs[best].per_second),
         (long long)course->serving.runs[best].batch);
   }
 }
