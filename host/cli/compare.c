@@ -449,6 +449,7 @@ static void complete_devices(comparison *all) {
     device->peak_gops = systole_report_array_peak(result);
     device->peak_kind = result->stats.clock_kind;
     device->bandwidth_gbs = systole_report_array_bandwidth(result);
+    device->bandwidth_kind = result->stats.clock_kind;
   }
 }
 
@@ -733,6 +734,7 @@ int systole_main_compare(int argc, char **argv) {
   code = run_all(&all, c);
   systole_bar_end(&all.overall.bar);
   if (code == 0 && course != NULL) {
+    systole_course_memory(devices);
     code = systole_course_measure(course, &all.wrong, devices, reference);
   }
   judge_load(note, sizeof note, before);

@@ -66,7 +66,7 @@ static int put_data(FILE *script, const systole_table *t, double batch, size_t d
 }
 
 static void put_crossings(FILE *script, const systole_report *report, double batch,
-                          systole_theme theme) {
+                          systole_theme theme, systole_range x_range) {
   const systole_table *t = systole_report_table(report, "crossovers");
   int label = 0;
   for (size_t row = 0; t != NULL && row < systole_table_rows(t); row++) {
@@ -89,10 +89,11 @@ static void put_crossings(FILE *script, const systole_report *report, double bat
     snprintf(text, sizeof text, "%s ahead from %s parameters", name,
              systole_text_count(number, (uint64_t)(x->value + 0.5)));
     systole_figure_string(script, text);
-    /* On the side with more room: the middle of 10^3 ... 2 10^7 on a log scale. */
+    /* In the right half of the figure there is more room on the left. */
+    const int right = x->value * x->value > x_range.from * x_range.to;
     fprintf(script, " at %.9g, graph %.2f %s textcolor rgb '%s'\n", x->value,
-            0.96 - 0.06 * label++,
-            x->value < 1.3e5 ? "left offset 0.5,0" : "right offset -0.5,0", colour);
+            0.96 - 0.06 * label++, right ? "right offset -0.5,0" : "left offset 0.5,0",
+            colour);
   }
 }
 
@@ -110,14 +111,14 @@ static void draw_at(FILE *script, const systole_report *report, systole_theme th
     high = fmax(high, end->high);
   }
   systole_figure_frame(script, theme);
-  systole_figure_log_range(script, 'x', left, right);
+  const systole_range x_range = systole_figure_log_range(script, 'x', left, right);
   systole_figure_log_range(script, 'y', low, high);
   fprintf(script,
           "set format x '%%.0s%%c'\nset format y '%%g'\n"
           "set xlabel 'trainable parameters of the network 784-n-n-10'\n"
           "set ylabel 'ms for a batch of %g'\n",
           batch);
-  put_crossings(script, report, batch, theme);
+  put_crossings(script, report, batch, theme, x_range);
   systole_kind kinds[64];
   int counts[64] = {0}, overheads[64] = {0};
   for (size_t d = 0; d < report->device_count && d < 64; d++) {

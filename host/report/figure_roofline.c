@@ -62,37 +62,35 @@ static void draw(FILE *script, const systole_report *report, systole_theme theme
     const systole_report_device *device = &report->devices[d];
     if (!systole_figure_has(report, d) || !(device->peak_gops > 0)) continue;
     const char *colour = systole_palette_device(report, d, theme);
-    const char *kind = systole_kind_word(device->peak_kind);
     if (device->bandwidth_gbs > 0) {
-      fprintf(script, "least(%.9g, %.9g * x) with lines lc rgb '%s' lw 2 title ",
+      fprintf(script, "least(%.9g, %.9g * x) with lines lc rgb '%s' lw 2 notitle",
               device->peak_gops, device->bandwidth_gbs, colour);
     } else {
-      fprintf(script, "%.9g with lines lc rgb '%s' lw 2 dt '-' title ", device->peak_gops,
-              colour);
+      fprintf(script, "%.9g with lines lc rgb '%s' lw 2 dt '-' notitle",
+              device->peak_gops, colour);
     }
-    char text[160];
-    if (device->bandwidth_gbs > 0) {
-      snprintf(text, sizeof text, "%s: roof of %.4g GOP/s and %.3g GB/s", device->name,
-               device->peak_gops, device->bandwidth_gbs);
-    } else {
-      snprintf(text, sizeof text, "%s: peak of %.4g GOP/s, %s", device->name,
-               device->peak_gops, kind != NULL ? kind : "");
-    }
-    systole_figure_string(script, text);
     fputs(", \\\n  ", script);
   }
   int first = 1;
   for (size_t d = 0; d < report->device_count; d++) {
+    const systole_report_device *device = &report->devices[d];
     if (!systole_figure_has(report, d)) continue;
-    char legend[128];
-    systole_figure_legend(legend, sizeof legend, report, d);
+    char text[192] = "", roof[96] = "";
+    const int modelled = device->geometry.dim > 0;
+    if (device->peak_gops > 0 && device->bandwidth_gbs > 0) {
+      snprintf(roof, sizeof roof, "; roof %.4g GOP/s, %.3g GB/s%s", device->peak_gops,
+               device->bandwidth_gbs, modelled ? "" : " measured");
+    } else if (device->peak_gops > 0) {
+      snprintf(roof, sizeof roof, "; peak %.4g GOP/s", device->peak_gops);
+    }
+    snprintf(text, sizeof text, "%s: %s%s", device->name,
+             modelled ? "modelled" : "measured", roof);
     if (!first) fputs(", \\\n  ", script);
     first = 0;
     fprintf(script,
             "$run%zu using 1:2 with points lc rgb '%s' lw 1.5 pt %d ps 1.1 title ", d,
-            systole_palette_device(report, d, theme),
-            systole_palette_point(d, report->devices[d].geometry.dim > 0));
-    systole_figure_string(script, legend);
+            systole_palette_device(report, d, theme), systole_palette_point(d, modelled));
+    systole_figure_string(script, text);
   }
   fputs("\n", script);
 }
@@ -101,15 +99,15 @@ const systole_figure systole_figure_roofline = {
     .name = "roofline",
     .title = "Roofline",
     .caption =
-        "No run can lie above its roof: the slope is the bandwidth of the memory ports "
-        "(reads of "
-        "activations, reads of weights and writes of results together), the flat part is "
-        "the "
-        "arithmetic, 2 Dim&#178; operations a cycle for an array and the measured peak "
-        "for a "
-        "CPU. Intensity uses the bytes that an array really moved; for a CPU, whose "
-        "traffic "
-        "nothing counts here, each operand once.",
+        "No run of an array can lie above its roof: the slope is the bandwidth of its "
+        "memory ports (reads of activations, reads of weights and writes of results "
+        "together), the flat part is the arithmetic, 2 Dim&#178; operations a cycle for "
+        "an array and the measured peak for a CPU. Intensity uses the bytes that an "
+        "array "
+        "really moved; for a CPU, whose traffic nothing counts here, each operand once. "
+        "A "
+        "CPU's slope, where it is drawn, is the measured speed of its memory; products "
+        "whose operands stay in a cache pass it.",
     .present = present,
     .height = height,
     .draw = draw};

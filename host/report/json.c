@@ -40,7 +40,9 @@ static int add_device(cJSON *array, const systole_report_device *device) {
            (kind == NULL || cJSON_AddStringToObject(entry, "peak_kind", kind));
   }
   if (good && device->bandwidth_gbs > 0) {
-    good = cJSON_AddNumberToObject(entry, "bandwidth_gbs", device->bandwidth_gbs) != NULL;
+    const char *kind = systole_kind_word(device->bandwidth_kind);
+    good = cJSON_AddNumberToObject(entry, "bandwidth_gbs", device->bandwidth_gbs) &&
+           (kind == NULL || cJSON_AddStringToObject(entry, "bandwidth_kind", kind));
   }
   return good;
 }

@@ -18,6 +18,7 @@ typedef struct systole_report_device {
   double peak_gops; /* 2 dim^2 clock, or measured; 0: not known */
   systole_kind peak_kind;
   double bandwidth_gbs; /* all memory channels together; 0: not known */
+  systole_kind bandwidth_kind;
 } systole_report_device;
 
 typedef struct systole_comparison systole_comparison; /* change.h */

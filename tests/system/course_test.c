@@ -165,7 +165,7 @@ Test(course, answers_every_question) {
   cJSON_ArrayForEach(row, cJSON_GetObjectItem(table_of(report, "efficiency"), "rows")) {
     if (strcmp(words(row, "device"), "our board") != 0) continue;
     ours++;
-    cr_assert_eq(value(row, "gops_per_w"), 20);
+    cr_assert_eq(value(row, "gops_per_w"), 20, "the row of the file");
     cr_assert_eq(value(row, "gops_per_price"), 2);
   }
   cr_assert_eq(ours, 1);

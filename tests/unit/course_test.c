@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "course/classifier.h"
+#include "memory_speed.h"
 #include "report/formulas.h"
 #include "report/records.h"
 #include "report/shares.h"
@@ -271,6 +272,13 @@ Test(shares, of_a_gpu_are_its_own_profile) {
   const systole_stats cpu = {.seconds = 1e-3};
   systole_shares_of(&shares, &cpu, &none, 0);
   cr_assert_not(shares.known, "a CPU has no transfers");
+}
+
+/* Slower than a disk or faster than any memory is no memory's speed. */
+Test(memory_speed, is_one) {
+  const double one = systole_memory_speed(1);
+  if (one == 0) cr_skip_test("there is no memory for it");
+  cr_assert(one > 0.2 && one < 5000, "%g GB/s", one);
 }
 
 /* ---- what a course refuses -------------------------------------------------------- */

@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "course/parts.h"
+#include "memory_speed.h"
 #include "number.h"
 #include "signals.h"
 #include "story.h"
 
 /* Squares up to where an array is busy, and the shapes of one picture and of a batch. */
-static const char sizes[] = "64,128,256,512,1024,1x1024x1024,64x1024x1024";
+static const char sizes[] = "64,128,256,512,1024,2048,1x1024x1024,64x1024x1024";
 static const char quick_sizes[] = "32,64,128,1x256x256";
 
 /* NAME=USD,NAME=USD; the price of `name` or NAN. The last of equal names counts. */
@@ -169,6 +170,17 @@ const systole_result *systole_course_best(const systole_report *report, size_t d
     if (r->stats.gops > 0 && (best == NULL || r->stats.gops > best->stats.gops)) best = r;
   }
   return best;
+}
+
+void systole_course_memory(systole_fleet *fleet) {
+  double speed = -1;
+  for (size_t d = 0; d < fleet->count; d++) {
+    if (strcmp(fleet->devices[d].kind, "cpu") != 0) continue;
+    if (speed < 0) speed = systole_memory_speed(fleet->stations[d].threads);
+    fleet->devices[d].bandwidth_gbs = speed;
+    fleet->devices[d].bandwidth_kind =
+        speed > 0 ? SYSTOLE_KIND_MEASURED : SYSTOLE_KIND_UNKNOWN;
+  }
 }
 
 /* Long simulations ask here whether to go on. */

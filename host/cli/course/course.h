@@ -28,6 +28,9 @@ const char *systole_course_sizes(const systole_course *course);
 /* The devices of the course among those usable here, "rtl:16,model:64,...,cpu". */
 int systole_course_devices(char *out, size_t size);
 
+/* The memory's speed on the devices that are CPUs, for the roofline. */
+void systole_course_memory(systole_fleet *fleet);
+
 /* Measures. `cpu` computes right results. Returns an exit code. *wrong becomes 1, and the
  * story is stored, when a device's result differs. */
 int systole_course_measure(systole_course *course, int *wrong, const systole_fleet *fleet,

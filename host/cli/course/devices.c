@@ -41,11 +41,14 @@ static void put_records(systole_table *table, const systole_records *records) {
     systole_table_text(table, systole_records_text(records, i, "name"));
     systole_table_text(table, systole_records_text(records, i, "kind"));
     systole_table_text(table, systole_records_text(records, i, "precision"));
-    put_published(table, systole_records_number(records, i, "year"), source);
     put_published(table, gops, source);
-    systole_table_text(table, isnan(gops) ? "" : "peak");
-    put_published(table, power, source);
-    systole_table_text(table, systole_records_text(records, i, "power_kind"));
+    char power_source[400];
+    snprintf(power_source, sizeof power_source, "%s. %s",
+             strcmp(systole_records_text(records, i, "power_kind"), "busy") == 0
+                 ? "Measured busy power"
+                 : "Thermal design power or the board's limit",
+             source);
+    put_published(table, power, power_source);
     put_published(table, over(gops, power), source);
     put_published(table, price, source);
     systole_table_text(table, currency);
@@ -57,8 +60,9 @@ static void put_efficiency(const systole_course *course, systole_tables *tables,
                            const systole_report *report) {
   systole_table *table = systole_tables_add(
       tables, "efficiency", "Operations per watt and per dollar",
-      "Throughput over power and over price. Published rows give peak throughput and, as "
-      "the power column says, the thermal design power or a measured busy power; the "
+      "Throughput over power and over price. Published rows give peak throughput and the "
+      "thermal design power or a measured busy power, which the number's origin says; "
+      "the "
       "devices here give the best product of this run and its power, with bounds where "
       "it "
       "is modelled. The two differ on purpose: a peak is a promise. GOP/s are GFLOP/s in "
@@ -66,11 +70,8 @@ static void put_efficiency(const systole_course *course, systole_tables *tables,
   systole_table_column(table, "device", "device", "");
   systole_table_column(table, "class", "class", "");
   systole_table_column(table, "format", "format", "");
-  systole_table_column(table, "year", "year", "");
   systole_table_column(table, "gops", "throughput", "GOP/s");
-  systole_table_column(table, "throughput_is", "is", "");
   systole_table_column(table, "power_w", "power", "W");
-  systole_table_column(table, "power_is", "is", "");
   systole_table_column(table, "gops_per_w", "per watt", "GOP/s/W");
   systole_table_column(table, "price", "price", "");
   systole_table_column(table, "currency", "in", "");
@@ -87,12 +88,9 @@ static void put_efficiency(const systole_course *course, systole_tables *tables,
     systole_table_text(table, report->devices[d].name);
     systole_table_text(table, class_of(&report->devices[d]));
     systole_table_text(table, systole_course_format(report->devices[d].name));
-    systole_table_empty(table);
     systole_table_number(table, modelled ? SYSTOLE_KIND_MODELLED : SYSTOLE_KIND_MEASURED,
                          best->stats.gops, source);
-    systole_table_text(table, "reached");
     put_bounds(table, &best->stats.power_w, "during that product; docs/energy.md");
-    systole_table_text(table, "in the run");
     put_bounds(table, &efficiency, "throughput over power, bounds of the power");
   }
   put_records(table, course->devices);

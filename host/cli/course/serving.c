@@ -158,9 +158,11 @@ static void put_hardware(systole_table *table, const systole_report *report,
     } else {
       systole_table_empty(table);
     }
-    if (device->bandwidth_gbs > 0) {
-      systole_table_number(table, SYSTOLE_KIND_ASSUMED, device->bandwidth_gbs,
-                           "its memory ports together, by the memory's preset");
+    if (device->bandwidth_gbs > 0 && device->bandwidth_kind != SYSTOLE_KIND_UNKNOWN) {
+      systole_table_number(table, device->bandwidth_kind, device->bandwidth_gbs,
+                           g->dim > 0
+                               ? "its memory ports together, by the memory's preset"
+                               : "reading beyond the caches, the best of several passes");
     } else {
       systole_table_empty(table);
     }
