@@ -91,5 +91,6 @@ extern const systole_engine_ops systole_engine_cpu;
 extern const systole_engine_ops systole_engine_cpu_float;
 extern const systole_engine_ops systole_engine_cuda;
 extern const systole_engine_ops systole_engine_opencl;
+extern const systole_engine_ops systole_engine_opencl_float;
 
 #endif

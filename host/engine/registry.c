@@ -7,6 +7,7 @@ static const systole_engine_ops *const rows[] = {
 #endif
     &systole_engine_cuda,
     &systole_engine_opencl,
+    &systole_engine_opencl_float,
     /* Last: it claims every name with a card's scheme before a colon. */
     &systole_engine_accelerator,
 };

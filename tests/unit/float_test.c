@@ -194,6 +194,23 @@ Test(cpu_float, f32_is_within_its_bound) { check_shapes("cpu-f32"); }
 Test(cpu_float, openblas_is_within_its_bound) { check_shapes("cpu-f32:openblas"); }
 Test(cpu_float, bf16_is_within_its_bound) { check_shapes("cpu-bf16"); }
 
+/* On PoCL the first product of a machine compiles kernels for up to half a minute. */
+Test(opencl_float, clblast_is_within_its_bound, .timeout = 120) {
+  check_shapes("opencl-f32");
+}
+
+Test(opencl_float, a_device_that_is_not_here_is_said) {
+  systole_device *device = NULL;
+  cr_expect_eq(systole_device_open(&device, "opencl-f32:no such thing", NULL),
+               SYSTOLE_ERR_NOT_FOUND);
+  cr_expect_gt(strlen(systole_last_error()), 20);
+  char name[64];
+  cr_expect_eq(
+      systole_device_in_format(name, sizeof name, "opencl:Iris", SYSTOLE_FORMAT_F32),
+      SYSTOLE_OK);
+  cr_expect_str_eq(name, "opencl-f32:Iris");
+}
+
 Test(cpu_float, one_set_of_weights_takes_any_number_of_rows) {
   systole_device *device = open_floats("cpu-f32");
   float b[8 * 8], a[40 * 8], c[40 * 8];

@@ -16,6 +16,11 @@ const systole_float_kernel *const *systole_float_kernels(int *count) {
   return kernels;
 }
 
+int systole_float_threads(int threads, int64_t m, int64_t n, int64_t k) {
+  const double useful = (double)m * (double)n * (double)k / (1 << 20);
+  return useful < (double)threads ? 1 + (int)useful : threads;
+}
+
 const systole_float_kernel *systole_float_kernel_choose(systole_format format,
                                                         const char *name,
                                                         const char **why) {

@@ -34,6 +34,10 @@ extern const systole_float_kernel systole_float_onednn;
 extern const systole_float_kernel systole_float_onednn_bf16;
 extern const systole_float_kernel systole_float_openblas;
 
+/* Threads of a product: fewer MACs than 2^20 for each are done before another has woken
+ * up, as for int8. */
+int systole_float_threads(int threads, int64_t m, int64_t n, int64_t k);
+
 /* Every kernel known to this source, best first, built or not. */
 const systole_float_kernel *const *systole_float_kernels(int *count);
 

@@ -214,7 +214,7 @@ static systole_status gemm(systole_float_weights *weights, int64_t m, const void
                            double *prepare_s) {
   /* OpenMP's count belongs to the calling thread, whose owner may use OpenMP too. */
   const int before = omp_get_max_threads();
-  omp_set_num_threads(weights->threads);
+  omp_set_num_threads(systole_float_threads(weights->threads, m, weights->n, weights->k));
   dnnl_status_t s;
   if (weights->format == SYSTOLE_FORMAT_F32 && m > PackedRows) {
     *name = "onednn-sgemm";

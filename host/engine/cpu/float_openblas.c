@@ -109,7 +109,7 @@ static systole_status gemm(systole_float_weights *weights, int64_t m, const void
   }
   const int n = (int)weights->n, k = (int)weights->k;
   const int before = blas.get_num_threads();
-  blas.set_num_threads(weights->threads);
+  blas.set_num_threads(systole_float_threads(weights->threads, m, n, k));
   if (m == 1) { /* its sgemm packs all of B for a single row */
     *name = blas.gemv_name;
     blas.sgemv(RowMajor, Transpose, k, n, 1.0F, weights->b, n, a, 1, 0.0F, c, 1);

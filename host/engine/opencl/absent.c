@@ -29,3 +29,20 @@ const systole_engine_ops systole_engine_opencl = {.version = SYSTOLE_ENGINE_VERS
                                                   .list = list,
                                                   .claims = claims,
                                                   .open = open_engine};
+
+/* One sentence is enough. */
+static int claims_float(const char *name) {
+  return strcmp(name, "opencl-f32") == 0 || strncmp(name, "opencl-f32:", 11) == 0;
+}
+
+static void list_nothing(void (*add)(void *user, const systole_device_info *info),
+                         void *user) {
+  (void)add;
+  (void)user;
+}
+
+const systole_engine_ops systole_engine_opencl_float = {.version = SYSTOLE_ENGINE_VERSION,
+                                                        .kind = "gpu",
+                                                        .list = list_nothing,
+                                                        .claims = claims_float,
+                                                        .open = open_engine};

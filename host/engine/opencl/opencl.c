@@ -72,14 +72,6 @@ static void list(void (*add)(void *user, const systole_device_info *info), void 
 /* ---- opening -------------------------------------------------------------------------
  */
 
-static systole_status failed(cl_int code, const char *what) {
-  const int memory =
-      code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_INVALID_BUFFER_SIZE;
-  return systole_fail(memory ? SYSTOLE_ERR_DEVICE_MEMORY : SYSTOLE_ERR_DEVICE,
-                      "OpenCL could not %s: %s (%d)", what, systole_opencl_error(code),
-                      code);
-}
-
 static void close_engine(systole_engine *engine) {
   if (engine == NULL) return;
   systole_opencl_program_free(&engine->program);
@@ -110,7 +102,7 @@ static systole_status open_engine(systole_engine **out, const char *name,
   status = code == CL_SUCCESS
                ? systole_opencl_program_make(&engine->program, &engine->device,
                                              engine->context, engine->queue)
-               : failed(code, "open the device");
+               : systole_opencl_failed(code, "open the device");
   if (status != SYSTOLE_OK) {
     close_engine(engine);
     return status;
@@ -149,10 +141,11 @@ static systole_status upload(cl_mem *out, systole_engine *engine, const void *da
         (unsigned long long)engine->device.largest_buffer);
   }
   *out = engine->cl->CreateBuffer(engine->context, CL_MEM_READ_ONLY, bytes, NULL, &code);
-  if (code != CL_SUCCESS) return failed(code, "allocate weights");
+  if (code != CL_SUCCESS) return systole_opencl_failed(code, "allocate weights");
   code = engine->cl->EnqueueWriteBuffer(engine->queue, *out, CL_TRUE, 0, bytes, data, 0,
                                         NULL, NULL);
-  return code == CL_SUCCESS ? SYSTOLE_OK : failed(code, "copy weights to the device");
+  return code == CL_SUCCESS ? SYSTOLE_OK
+                            : systole_opencl_failed(code, "copy weights to the device");
 }
 
 /* Four rows of a column of B form a word; see gemm_int8.cl. */
@@ -282,18 +275,8 @@ static systole_status slices_make(slices *s, const systole_engine_weights *weigh
         engine->cl->CreateBuffer(engine->context, CL_MEM_WRITE_ONLY,
                                  (size_t)(s->rows * weights->n) * element, NULL, &code);
   }
-  return code == CL_SUCCESS ? SYSTOLE_OK : failed(code, "allocate a slice of A and C");
-}
-
-static double event_seconds(const systole_engine *engine, cl_event event) {
-  cl_ulong start = 0, end = 0;
-  if (event == NULL) return 0;
-  engine->cl->GetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start,
-                                    &start, NULL);
-  engine->cl->GetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end,
-                                    NULL);
-  engine->cl->ReleaseEvent(event);
-  return end > start ? 1e-9 * (double)(end - start) : 0;
+  return code == CL_SUCCESS ? SYSTOLE_OK
+                            : systole_opencl_failed(code, "allocate a slice of A and C");
 }
 
 /* `rows` rows of A -> the same rows of C. */
@@ -336,9 +319,9 @@ static systole_status one_slice(const systole_engine_weights *weights, slices *s
   const cl_int finished = cl->Finish(engine->queue);
   if (code == CL_SUCCESS) code = finished;
   stats->transfer_s +=
-      event_seconds(engine, events[0]) + event_seconds(engine, events[2]);
-  stats->compute_s += event_seconds(engine, events[1]);
-  if (code != CL_SUCCESS) return failed(code, "compute a product");
+      systole_opencl_event_seconds(events[0]) + systole_opencl_event_seconds(events[2]);
+  stats->compute_s += systole_opencl_event_seconds(events[1]);
+  if (code != CL_SUCCESS) return systole_opencl_failed(code, "compute a product");
   for (int64_t i = 0; i < rows; i++) {
     memcpy((unsigned char *)c + (size_t)(i * ldc) * element,
            (unsigned char *)s->results + (size_t)(i * weights->n) * element,

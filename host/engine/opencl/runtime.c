@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/error.h"
+
 static systole_opencl_runtime runtime;
 static const char *missing = "";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,4 +62,22 @@ const char *systole_opencl_error(cl_int code) {
     if (names[i].code == code) return names[i].name;
   }
   return "an unknown error";
+}
+
+systole_status systole_opencl_failed(cl_int code, const char *what) {
+  const int memory =
+      code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_INVALID_BUFFER_SIZE;
+  return systole_fail(memory ? SYSTOLE_ERR_DEVICE_MEMORY : SYSTOLE_ERR_DEVICE,
+                      "OpenCL could not %s: %s (%d)", what, systole_opencl_error(code),
+                      code);
+}
+
+double systole_opencl_event_seconds(cl_event event) {
+  cl_ulong start = 0, end = 0;
+  if (event == NULL) return 0;
+  runtime.GetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
+                                NULL);
+  runtime.GetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+  runtime.ReleaseEvent(event);
+  return end > start ? 1e-9 * (double)(end - start) : 0;
 }

@@ -5,6 +5,8 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
+#include "systole/systole.h"
+
 /* Every function that is called; all are of OpenCL 1.2. */
 #define SYSTOLE_OPENCL_FUNCTIONS(X) \
   X(GetPlatformIDs)                 \
@@ -40,6 +42,13 @@ typedef struct systole_opencl_runtime {
 /* The library's functions, loaded once; NULL, with the reason in *why (static storage),
  * when it is not here. It stays loaded: drivers do not survive being unloaded. */
 const systole_opencl_runtime *systole_opencl(const char **why);
+
+/* Stores "OpenCL could not <what>: <name> (<code>)"; returns DEVICE_MEMORY or DEVICE. */
+systole_status systole_opencl_failed(cl_int code, const char *what);
+
+/* How long the command of a finished event took, by the device's clock; releases the
+ * event. 0 for NULL. */
+double systole_opencl_event_seconds(cl_event event);
 
 /* "CL_OUT_OF_RESOURCES" of -5; "an unknown error" of others. */
 const char *systole_opencl_error(cl_int code);
