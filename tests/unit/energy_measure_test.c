@@ -161,6 +161,20 @@ Test(measure, runs_long_work_once_a_window) {
   cr_expect_float_eq(r.energy_j.nominal, 4.5, 0.9, "%g J", r.energy_j.nominal);
 }
 
+/* The bounds of a difference are as if both were wrong in opposite directions. */
+Test(measure, adds_the_bounds_of_a_difference) {
+  systole_energy_options options = SYSTOLE_ENERGY_OPTIONS_INIT;
+  systole_energy_report r;
+  start();
+  options.window_s = 0.1;
+  options.windows = 1;
+  cr_assert_eq(systole_energy_measure(&r, &options, work_10_ms, NULL), SYSTOLE_OK);
+  finish();
+  cr_expect_float_eq(r.incremental_w.low, r.power_w.low - r.idle_w.high, 1e-9);
+  cr_expect_float_eq(r.incremental_w.high, r.power_w.high - r.idle_w.low, 1e-9);
+  cr_expect_float_eq(r.spread_low_j, r.spread_high_j, 1e-12, "one window has no spread");
+}
+
 static systole_status vanishing_work(void *user) {
   if (++works == 3) systole_made_unlink(&m, ZONE "energy_uj");
   (void)user;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "energy/energy.h"
+#include "energy/integrator.h"
 #include "energy/sampler.h"
 #include "made_machine.h"
 #include "support/clock.h"
@@ -190,6 +191,7 @@ Test(hwmon, adds_sockets_and_not_their_cores) {
   systole_energy_meter_begin(meter);
   systole_made_wait_ms(30);
   number(HWMON "hwmon3/energy3_input", 10);
+  number(HWMON "hwmon3/energy4_input", 9000000); /* the other socket goes on */
   systole_energy_meter_end(meter, NULL, &energy);
   cr_expect_eq(energy.kind, SYSTOLE_KIND_MODELLED);
   /* From then on it counts again, and what it missed is not made up. */
@@ -285,6 +287,32 @@ Test(hwmon, takes_nothing_for_a_reading_that_is_none) {
   cr_expect_not_null(strstr(systole_energy_meter_missing(meter), "chmod a+r"), "%s",
                      systole_energy_meter_missing(meter));
   systole_energy_meter_close(meter);
+}
+
+/* ---- power into energy ------------------------------------------------------------- */
+
+static int ramp(void *user, double *watts) {
+  const int look = (*(int *)user)++;
+  *watts = look == 0 ? 0 : 10;
+  return 1;
+}
+
+/* The power between two looks is their mean. */
+Test(integrator, takes_the_mean_of_two_looks) {
+  int looks = 0;
+  systole_integral sum;
+  systole_integrator *integrator = systole_integrator_open(ramp, &looks, 60000);
+  cr_assert_not_null(integrator);
+  cr_assert(systole_integrator_begin(integrator));
+  const double start = systole_wall_seconds();
+  systole_made_wait_ms(100);
+  systole_integrator_end(integrator, &sum);
+  const double seconds = systole_wall_seconds() - start;
+  cr_expect_eq(sum.samples, 2);
+  cr_expect_eq(sum.unread, 0);
+  cr_expect_float_eq(sum.joules, 5 * seconds, 0.1 * seconds, "%g J in %g s", sum.joules,
+                     seconds);
+  systole_integrator_close(integrator);
 }
 
 /* ---- NVML ------------------------------------------------------------------------- */
@@ -421,7 +449,7 @@ static systole_bounds battery_energy(double wall_s, void (*in_between)(void)) {
   systole_sampler_battery.open(&sampler, m.root, &options, &reason);
   cr_assert_not_null(sampler, "%s", reason.why);
   systole_sampler_battery.begin(sampler);
-  systole_made_wait_ms(20);
+  systole_made_wait_ms(in_between != NULL ? 1100 : 20); /* it looks once a second */
   if (in_between != NULL) in_between();
   systole_sampler_battery.end(sampler, &span, &energy);
   systole_sampler_battery.close(sampler);
@@ -488,6 +516,9 @@ Test(battery, adds_two_of_which_one_may_rest) {
   systole_energy_meter *meter = opened(&options);
   expect_source(meter, "battery: BAT0 BAT1");
   systole_energy_meter_close(meter);
+  /* One that is charged by the other says nothing of the machine. */
+  put_battery("BAT1", "Charging\n", 5000000);
+  expect_refused(&options, "battery: ");
 }
 
 Test(battery, says_why_there_is_nothing) {

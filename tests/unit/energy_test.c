@@ -760,6 +760,15 @@ Test(technology, orders_as_it_should) {
   cr_expect_str_eq(systole_technology_default(0), "fpga-16nm");
 }
 
+/* An FPGA leaks as a whole, however small the array on it. */
+Test(technology, an_fpga_is_charged_for_all_of_it) {
+  systole_stats s = {.has_cycles = 1, .cycles = 1, .seconds = 1.0};
+  s.technology = "fpga-16nm";
+  const systole_bounds e = energy_of(&s, &sixteen);
+  cr_expect_float_eq(e.nominal, 8, 0.1, "%g J", e.nominal);
+  cr_expect_float_eq(e.high, 25, 0.1, "%g J", e.high);
+}
+
 /* An estimate's bounds are wider than those of published values beside it. */
 Test(technology, an_estimate_is_less_sure) {
   systole_stats s = busy_run();
