@@ -378,7 +378,9 @@ static int64_t next_dispatch(const forecaster *f) {
       systole_opcode_unit((int)SYSTOLE_GET(&f->instructions[f->popped - 1], OPCODE));
   if (unit >= SYSTOLE_UNITS || unit < 0) return f->hold_at;
   const queue *q = &f->queues[unit];
-  return q->count < SYSTOLE_QUEUE_DEPTH ? max64(f->hold_at, q->freed) : kNever;
+  if (q->count == SYSTOLE_QUEUE_DEPTH) return kNever;
+  /* What has left made room a cycle later, which only matters where there was none. */
+  return q->count < SYSTOLE_QUEUE_DEPTH - 1 ? f->hold_at : max64(f->hold_at, q->freed);
 }
 
 static void do_dispatch(forecaster *f, int64_t now) {

@@ -64,6 +64,14 @@ static copy read_copy(const forecaster *f, const systole_instruction *i) {
   return c;
 }
 
+/* When there is room for another job; one that ended made room a cycle later, which only
+ * matters where there was none. */
+static int64_t room_at(const jobs *j) {
+  const unsigned under_way = j->accepted - j->finished;
+  if (under_way >= kUnitJobs) return kNever;
+  return under_way == kUnitJobs - 1 ? j->slot_at : 0;
+}
+
 int64_t forecast_next_ask(const forecaster *f, const jobs *j, int unit, unsigned limit) {
   const asker *a = &j->ask;
   int64_t at = kNever;
@@ -71,8 +79,8 @@ int64_t forecast_next_ask(const forecaster *f, const jobs *j, int unit, unsigned
   if (j->asking) {
     const copy *job = &j->at[(j->accepted - 1) % kUnitJobs];
     if (a->next_beats == 0 || job->rows == 0) at = a->at;
-  } else if (j->accepted - j->finished < kUnitJobs) {
-    at = min64(at, max64(forecast_accept_at(f, unit), j->slot_at));
+  } else {
+    at = min64(at, max64(forecast_accept_at(f, unit), room_at(j)));
   }
   return at >= kNever ? kNever : max64(at, a->at);
 }
@@ -101,8 +109,7 @@ void forecast_do_ask(forecaster *f, jobs *j, int unit, unsigned limit, int64_t n
       beats = 0;
     }
   }
-  if (!stepped && j->accepted - j->finished < kUnitJobs && now >= j->slot_at &&
-      forecast_accept_at(f, unit) <= now) {
+  if (!stepped && room_at(j) <= now && forecast_accept_at(f, unit) <= now) {
     const unsigned n = j->accepted % kUnitJobs;
     j->at[n] = read_copy(f, forecast_accept(f, unit, now));
     j->start_at[n] = now + 2;
