@@ -342,7 +342,7 @@ static int64_t next_out(const forecaster *f) {
     }
     if (!s->row_valid) at = min64(at, take);
   }
-  if (a->row.valid && !a->next.valid) return n;
+  if (a->row.valid && (!a->next.valid || a->ready != kPool)) return n;
   if (!a->row.valid) at = min64(at, forecast_accept_at(f, SYSTOLE_UNIT_ACTIVATE));
   if (a->now.valid && rows < a->slots) {
     if (!a->now.empty && forecast_in_flight(f, a->now.half, n)) {
