@@ -15,10 +15,11 @@
 #include "systole_layers_tables.h" /* generated from layers/ */
 #include "text.h"
 
-enum { Fields = 13, MaxLayers = 4096, MaxFile = 1 << 20 };
+enum { Fields = 13, MaxLayers = 4096, MaxFile = 1 << 20, MaxLines = 160 };
 
 typedef struct table {
-  const char *name, *text;
+  const char *name;
+  const char *lines[MaxLines]; /* each with its end; the last one is NULL */
 } table;
 
 static const table tables[] = {SYSTOLE_LAYERS_TABLES};
@@ -92,7 +93,7 @@ static int parse_layer(systole_layer *layer, char *text, const char *name, int l
 static int read_text(char **out, const char *path) {
   FILE *file = fopen(path, "rb");
   if (file == NULL) {
-    char known[128] = "";
+    char known[256] = "";
     for (size_t i = 0; i < Tables; i++) {
       const size_t used = strlen(known);
       snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
@@ -156,13 +157,26 @@ static int parse_text(systole_layers *out, char *text, const char *name) {
   return code;
 }
 
+/* A built-in table as one text; NULL when memory is exhausted. */
+static char *join(const table *known) {
+  size_t bytes = 1;
+  for (int i = 0; known->lines[i] != NULL; i++) bytes += strlen(known->lines[i]);
+  char *text = malloc(bytes), *end = text;
+  for (int i = 0; text != NULL && known->lines[i] != NULL; i++) {
+    const size_t length = strlen(known->lines[i]);
+    memcpy(end, known->lines[i], length + 1);
+    end += length;
+  }
+  return text;
+}
+
 int systole_layers_open(systole_layers *out, const char *name) {
   memset(out, 0, sizeof *out);
   const table *known = find_table(name);
   char *text = NULL;
   int code = 0;
   if (known != NULL) {
-    text = strdup(known->text);
+    text = join(known);
     if (text == NULL) code = systole_story_errno(ENOMEM, "cannot hold a table");
   } else {
     code = read_text(&text, name);
@@ -383,6 +397,53 @@ static int show_json(const systole_layers *layers, const systole_result *results
   }
   const int code = systole_show_json(good ? object : NULL);
   cJSON_Delete(object);
+  return code;
+}
+
+int systole_layers_time(systole_layers_sum *out, const systole_layers *layers,
+                        systole_device *device) {
+  memset(out, 0, sizeof *out);
+  int code =
+      systole_story_of(systole_device_geometry(device, &out->geometry),
+                       "%s does not tell its geometry", systole_device_name(device));
+  const int adds = (out->geometry.features >> SYSTOLE_FEATURE_RESIDUAL & 1u) != 0;
+  for (size_t i = 0; i < layers->count && code == 0; i++) {
+    systole_layer layer = layers->layers[i];
+    systole_conv_task task;
+    systole_stats stats;
+    layer.extras.no_data = 1;
+    if (!adds) layer.extras.residual = 0;
+    code = systole_layer_task(&task, &layer, i, 1);
+    if (code == 0) {
+      const systole_status status =
+          systole_conv2d_s8(device, &task.conv, NULL, NULL, NULL, &stats);
+      code =
+          status == SYSTOLE_ERR_INTERRUPTED
+              ? systole_interrupted_story()
+              : systole_story_of(status, "%s failed on the layer %s of %s",
+                                 systole_device_name(device), layer.name, layers->name);
+    }
+    if (code == 0) {
+      total sums = {.ledger = out->ledger};
+      const systole_result result = {.stats = stats};
+      add(&sums, &result);
+      out->ledger = sums.ledger;
+      out->macs += stats.macs;
+      out->cycles += stats.cycles;
+      out->seconds += stats.seconds;
+      out->weights += (uint64_t)(task.job.k * task.job.n);
+      out->clock_mhz = stats.clock_mhz;
+      if (stats.energy_j.kind != SYSTOLE_KIND_UNKNOWN) {
+        out->energy_j[0] += stats.energy_j.low;
+        out->energy_j[1] += stats.energy_j.nominal;
+        out->energy_j[2] += stats.energy_j.high;
+      }
+      snprintf(out->memory, sizeof out->memory, "%s",
+               stats.memory != NULL ? stats.memory : "");
+    }
+    systole_conv_task_free(&task);
+    if (code == 0 && systole_interrupted()) code = systole_interrupted_story();
+  }
   return code;
 }
 

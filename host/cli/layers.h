@@ -34,6 +34,22 @@ int systole_layers_known(const char *name);
 int systole_layer_task(systole_conv_task *task, const systole_layer *layer,
                        uint64_t number, uint64_t seed);
 
+/* A network's cycles on a device, layer after layer, without data. */
+typedef struct systole_layers_sum {
+  uint64_t macs, weights; /* useful; bytes of parameters */
+  uint64_t cycles;
+  double seconds;
+  systole_ledger ledger;
+  systole_geometry geometry;
+  double clock_mhz, energy_j[3]; /* low, nominal, high; 0 where it is not known */
+  char memory[96];
+} systole_layers_sum;
+
+/* `device` is a model; fails on others. Thread-safe on devices of their own. Progress
+ * may be NULL. Returns an exit code. */
+int systole_layers_time(systole_layers_sum *out, const systole_layers *layers,
+                        systole_device *device);
+
 typedef struct systole_layers_request {
   const char *name, *device;
   const systole_common *common;

@@ -21,6 +21,8 @@ static const struct {
     {"gemm", systole_main_gemm, "one matrix product on one device, checked and measured"},
     {"conv", systole_main_conv, "one convolution, or the layers of a network"},
     {"compare", systole_main_compare, "a workload on every device; figures and a report"},
+    {"published", systole_main_published,
+     "models of published machines beside their own figures"},
     {"trace", systole_main_trace, "a waveform of a run"},
     {"replay", systole_main_replay, "repeats what another card did, and compares"},
     {"doctor", systole_main_doctor, "what is installed, what is missing, what to do"},
@@ -33,7 +35,7 @@ static void help(FILE *to) {
       "Multiplies matrices on a systolic-array accelerator and measures it.\n\n",
       to);
   for (size_t i = 0; i < Subcommands; i++) {
-    fprintf(to, "  %-9s %s\n", subcommands[i].name, subcommands[i].about);
+    fprintf(to, "  %-10s %s\n", subcommands[i].name, subcommands[i].about);
   }
   fputs(
       "\n"

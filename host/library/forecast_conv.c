@@ -5,6 +5,7 @@
 #include "engine/conv.h"
 #include "library/forecast.h"
 #include "program/conv.h"
+#include "program/conv_merge.h"
 #include "support/error.h"
 
 /* One run; *rows counts those that enter the array, over all tiles. */
@@ -17,10 +18,12 @@ static systole_status forecast_run(systole_forecast *sum, double *rows,
   systole_conv_program *program = NULL;
   systole_forecast one;
   systole_status status = systole_conv_layout_make(&layout, geometry, call, 0);
+  layout.tile_cycles = systole_conv_tile_cycles(geometry, memory);
   if (status == SYSTOLE_OK)
     status = systole_conv_program_make(&program, geometry, call, &layout);
   if (status == SYSTOLE_ERR_UNSUPPORTED && call->conv.pool == SYSTOLE_POOLING_NONE) {
     status = systole_conv_layout_make(&layout, geometry, call, 1);
+    layout.tile_cycles = systole_conv_tile_cycles(geometry, memory);
     if (status == SYSTOLE_OK)
       status = systole_conv_program_make(&program, geometry, call, &layout);
   }
@@ -78,8 +81,16 @@ systole_status systole_forecast_conv2d(systole_stats *out,
                                       scenario->geometry.axi_bytes, scenario->clock_mhz);
   }
   if (status == SYSTOLE_OK) status = systole_conv_call_make(&call, conv);
-  if (status == SYSTOLE_OK && call.macs > 0)
-    status = forecast_batch(&f, &rows, scenario, &memory, &call);
+  if (status == SYSTOLE_OK && call.macs > 0) {
+    systole_conv_merge merge;
+    systole_conv_call tall = call;
+    if (systole_conv_merge_make(&merge, &call, &scenario->geometry, &memory)) {
+      status = systole_conv_call_make(&tall, &merge.conv);
+    }
+    if (status == SYSTOLE_OK) {
+      status = forecast_batch(&f, &rows, scenario, &memory, &tall);
+    }
+  }
   if (status != SYSTOLE_OK) return status;
   systole_forecast_fill(out, &f, scenario, call.macs);
   double dim = scenario->geometry.dim;

@@ -60,6 +60,10 @@ typedef struct systole_conv_layout {
   uint64_t params_offset, params_block_bytes, weights_bytes;
   int params; /* column parameters are used */
   int bias;   /* ACTIVATE adds one */
+
+  /* From tile to tile, where memory is slower than its port; 0: it is not. For the plan;
+   * systole_conv_layout_make leaves it 0. */
+  double tile_cycles;
 } systole_conv_layout;
 
 /* Chooses fold and bundle: the fewest tiles, and among those the smallest image. A folded

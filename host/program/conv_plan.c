@@ -181,9 +181,12 @@ static double cycles_of(const systole_conv_call *call, const systole_conv_layout
   }
   const double window = (double)(s->window_lines * s->window_columns);
   const double row = m->row_cycles;
+  /* Lines that follow one another on both sides are one request. */
+  const int whole = s->window_columns == l->line_rows && s->window_columns == l->columns;
+  const double requests = whole ? 1.0 : (double)s->window_lines;
   const double array = array_cycles(call, l, m, s, tiles);
-  double load = strips * turns * (double)l->c_blocks *
-                (window * row + (double)(kLoadCycles * s->window_lines));
+  double load =
+      strips * turns * (double)l->c_blocks * (window * row + kLoadCycles * requests);
   if (call->conv.residual != NULL) load += strips * outs * (double)l->o_blocks * row;
   const double store = strips * outs * (double)l->o_blocks * m->store_cycles;
   double activate = strips * outs * (double)l->o_blocks;
@@ -234,6 +237,7 @@ systole_status systole_conv_plan_make(systole_conv_plan *out,
   const int64_t beat_rows = max64(1, axi / dim);
   machine m;
   m.tile_cycles = (double)max64(dim, dim * dim / axi);
+  if (layout->tile_cycles > m.tile_cycles) m.tile_cycles = layout->tile_cycles;
   m.row_cycles = dim > axi ? (double)dim / (double)axi : 1.0;
   m.store_cycles = (double)(dim * layout->element) / (double)axi;
   if (m.store_cycles < 1.0) m.store_cycles = 1.0;

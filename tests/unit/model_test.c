@@ -618,6 +618,26 @@ Test(model, convolutions_without_operands_count_the_same) {
   systole_device_close(device);
 }
 
+/* Eight images of 19 x 19 are too few rows apart for a tile that takes 1349 cycles to
+ * come, and enough as one. */
+Test(model, small_images_of_a_batch_share_tiles) {
+  systole_device *device = open_model("model:tpu-v1,data=0");
+  systole_conv2d c = SYSTOLE_CONV2D_INIT;
+  systole_stats one, eight;
+  c.height = c.width = 19;
+  c.channels = c.out_channels = 256;
+  c.kernel_height = c.kernel_width = 3;
+  c.pad_top = c.pad_bottom = c.pad_left = c.pad_right = 1;
+  cr_assert_eq(systole_conv2d_s8(device, &c, NULL, NULL, NULL, &one), SYSTOLE_OK);
+  c.batch = 8;
+  cr_assert_eq(systole_conv2d_s8(device, &c, NULL, NULL, NULL, &eight), SYSTOLE_OK);
+  cr_expect(eight.cycles < 4 * one.cycles, "%" PRIu64 " and %" PRIu64, one.cycles,
+            eight.cycles);
+  cr_expect_eq(eight.ledger.weight_stall, 0);
+  cr_expect_eq(eight.macs, 8 * one.macs);
+  systole_device_close(device);
+}
+
 Test(model, only_models_tell_time_without_data) {
   systole_device *device = NULL;
   systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;

@@ -275,6 +275,10 @@ static systole_status need_scratch(systole_engine *engine, uint64_t bytes) {
   return status;
 }
 
+const systole_memory_timing *systole_accelerator_memory(const systole_engine *engine) {
+  return &engine->memory;
+}
+
 systole_status systole_accelerator_staging(systole_engine *engine, uint64_t bytes,
                                            void **out) {
   systole_status status = need_staging(engine, bytes);

@@ -5,6 +5,7 @@
 #include "card/card.h"
 #include "engine/accelerator/run.h"
 #include "engine/engine.h"
+#include "program/timing.h"
 
 /* An engine on a card of a given row, registered or not. `what` is what stands behind the
  * colon of a device name. */
@@ -14,6 +15,9 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
 
 /* For runs of a caller's own command stream. Borrowed from the engine. */
 const systole_run_context *systole_accelerator_context(const systole_engine *engine);
+
+/* How fast its memory is; ideal where that is not known. */
+const systole_memory_timing *systole_accelerator_memory(const systole_engine *engine);
 
 /* Host memory to pack into, and device memory on gmem0 for the operands of a run; both
  * belong to the engine and hold until the next call with more bytes. */

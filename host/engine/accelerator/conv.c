@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/accelerator/accelerator.h"
+#include "program/conv_merge.h"
 #include "program/program.h"
 #include "support/clock.h"
 #include "support/error.h"
@@ -160,7 +161,9 @@ static systole_status run_whole(job *j, const systole_conv_call *call) {
   const systole_geometry *geometry = j->context->geometry;
   systole_conv_layout layout;
   systole_conv_program *program = NULL;
+  const systole_memory_timing *memory = systole_accelerator_memory(j->engine);
   systole_status status = systole_conv_layout_make(&layout, geometry, call, 0);
+  layout.tile_cycles = systole_conv_tile_cycles(geometry, memory);
   if (status == SYSTOLE_OK) {
     status = systole_conv_program_make(&program, geometry, call, &layout);
   }
@@ -168,6 +171,7 @@ static systole_status run_whole(job *j, const systole_conv_call *call) {
    * pixel. */
   if (status == SYSTOLE_ERR_UNSUPPORTED && call->conv.pool == SYSTOLE_POOLING_NONE) {
     status = systole_conv_layout_make(&layout, geometry, call, 1);
+    layout.tile_cycles = systole_conv_tile_cycles(geometry, memory);
     if (status == SYSTOLE_OK) {
       status = systole_conv_program_make(&program, geometry, call, &layout);
     }
@@ -254,6 +258,50 @@ static systole_status run_parts(job *j, const systole_conv_call *call) {
   return SYSTOLE_OK;
 }
 
+/* Images as one tall one. Without data there is nothing to lay out. */
+static systole_status run_merged(job *j, const systole_conv_call *call,
+                                 const systole_conv_merge *merge) {
+  const systole_conv2d *c = &call->conv;
+  const int64_t bytes = systole_conv_is_s8(call) ? 1 : 4;
+  systole_conv2d conv = merge->conv;
+  systole_conv_call tall;
+  void *input = NULL, *residual = NULL, *output = NULL;
+  systole_status status = systole_conv_call_make(&tall, &conv);
+  if (status != SYSTOLE_OK) return status;
+  const int64_t results = tall.out_columns * c->out_channels;
+  tall.weights = call->weights;
+  if (!j->context->timing_only) {
+    status = systole_allocate(&input, (uint64_t)conv.height,
+                              (uint64_t)(c->width * c->channels), "a batch of images");
+    if (status == SYSTOLE_OK) {
+      status = systole_allocate(&output, (uint64_t)tall.out_lines,
+                                (uint64_t)(results * bytes), "a batch of results");
+    }
+    if (status == SYSTOLE_OK && c->residual != NULL) {
+      status = systole_allocate(&residual, (uint64_t)tall.out_lines, (uint64_t)results,
+                                "a batch of residuals");
+    }
+    if (status != SYSTOLE_OK) goto done;
+    systole_conv_merge_input(input, merge, call);
+    tall.input = input;
+    tall.output = output;
+    if (residual != NULL) {
+      systole_conv_merge_output(residual, merge, call, c->residual, 1);
+      tall.conv.residual = residual;
+    }
+  }
+  status = run_parts(j, &tall);
+  if (status == SYSTOLE_OK && output != NULL) {
+    systole_conv_split_output(call->output, merge, call, output, bytes);
+  }
+
+done:
+  systole_release(residual);
+  systole_release(output);
+  systole_release(input);
+  return status;
+}
+
 static systole_status need_features(const systole_geometry *geometry,
                                     const systole_conv_call *call) {
   const int residual = (int)(geometry->features >> SYSTOLE_FEATURE_RESIDUAL & 1u);
@@ -282,7 +330,12 @@ systole_status systole_accelerator_conv2d(systole_engine *engine,
   j.share.total = call->macs;
   const double began = systole_wall_seconds();
   systole_status status = need_features(j.context->geometry, call);
-  if (status == SYSTOLE_OK) status = run_parts(&j, call);
+  systole_conv_merge merge;
+  const int merged = systole_conv_merge_make(&merge, call, j.context->geometry,
+                                             systole_accelerator_memory(engine));
+  if (status == SYSTOLE_OK) {
+    status = merged ? run_merged(&j, call, &merge) : run_parts(&j, call);
+  }
   if (status != SYSTOLE_OK) return status;
   const double dim = j.context->geometry->dim;
   systole_run_fill_stats(stats, j.context, &j.totals, call->macs);
