@@ -703,6 +703,7 @@ int systole_main_compare(int argc, char **argv) {
     goto done;
   }
   if ((code = systole_against_open(&arguments.against, workload.name)) != 0) goto done;
+  if (course != NULL && (code = systole_course_fits(course, devices)) != 0) goto done;
   if ((code = systole_folder_open(&folder, arguments.out)) != 0) goto done;
   systole_bar_start(&all.overall.bar, "reference on the CPU");
   if (!no_data) {

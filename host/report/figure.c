@@ -8,9 +8,9 @@ const systole_figure *systole_figure_at(int index) {
       &systole_figure_throughput,    &systole_figure_ledger,
       &systole_figure_roofline,      &systole_figure_power,
       &systole_figure_landscape,     &systole_figure_network_one,
-      &systole_figure_network_batch, &systole_figure_amdahl,
-      &systole_figure_formats,       &systole_figure_energy,
-      &systole_figure_shares,
+      &systole_figure_network_batch, &systole_figure_serving,
+      &systole_figure_amdahl,        &systole_figure_formats,
+      &systole_figure_energy,        &systole_figure_shares,
   };
   enum { Count = sizeof figures / sizeof figures[0] };
   return index < Count ? figures[index] : NULL;

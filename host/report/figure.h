@@ -29,6 +29,7 @@ extern const systole_figure systole_figure_landscape;
 extern const systole_figure systole_figure_network_one;
 extern const systole_figure systole_figure_network_batch;
 extern const systole_figure systole_figure_amdahl;
+extern const systole_figure systole_figure_serving;
 extern const systole_figure systole_figure_energy;
 extern const systole_figure systole_figure_shares;
 extern const systole_figure systole_figure_formats;

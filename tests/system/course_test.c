@@ -129,9 +129,9 @@ static void check_training(const cJSON *report) {
 }
 
 static void check_figures(const char *place) {
-  static const char *const figures[] = {"landscape", "network-latency", "network-batch",
-                                        "amdahl",    "energy",          "shares",
-                                        "roofline",  "ledger",          "throughput"};
+  static const char *const figures[] = {
+      "landscape", "network-latency", "network-batch", "amdahl", "serving",
+      "energy",    "shares",          "roofline",      "ledger", "throughput"};
   if (system("command -v gnuplot >/dev/null 2>&1") != 0) return;
   for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
     char name[96];
@@ -200,6 +200,15 @@ Test(course, refuses_published_rows_without_a_source) {
   cr_assert_eq(said.code, 2);
   cr_assert_not_null(strstr(said.error, "rumour"), "%s", said.error);
   cr_assert_not_null(strstr(said.error, "source"), "%s", said.error);
+  spoken_free(&said);
+  cr_assert_not(exists(in(folder, "r")));
+}
+
+Test(course, refuses_the_price_of_a_device_that_is_not_there) {
+  spoken said = spawn(NULL, "compare", "--workload", "course", "--quick", "--devices",
+                      "cpu", "--price", "cuda=2", "--out", in(folder, "r"), NULL);
+  cr_assert_eq(said.code, 2);
+  cr_assert_not_null(strstr(said.error, "cuda"), "%s", said.error);
   spoken_free(&said);
   cr_assert_not(exists(in(folder, "r")));
 }

@@ -1,5 +1,5 @@
 /* The course's facts and formulas: published tables with their sources, Amdahl, training
- * cost, Landauer, crossovers, shares of time. */
+ * cost, crossovers, shares of time. */
 #include "course/course.h"
 
 #include <criterion/criterion.h>

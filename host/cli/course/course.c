@@ -15,8 +15,8 @@
 static const char sizes[] = "64,128,256,512,1024,2048,1x1024x1024,64x1024x1024";
 static const char quick_sizes[] = "32,64,128,1x256x256";
 
-/* NAME=USD,NAME=USD; the price of `name` or NAN. The last of equal names counts. */
-static int check_prices(const char *text) {
+/* "NAME=USD,NAME=USD". With a fleet every name must be in it. */
+static int check_prices(const char *text, const systole_fleet *fleet) {
   char *copy = strdup(text), *rest = NULL;
   int code = copy != NULL ? 0 : systole_story_errno(ENOMEM, "cannot read --price");
   for (char *part = code == 0 ? strtok_r(copy, ",", &rest) : NULL;
@@ -28,7 +28,17 @@ static int check_prices(const char *text) {
                            "--price has '%s'; write DEVICE=USD, e.g. cpu=0.05", part);
       break;
     }
+    *sign = '\0';
     code = systole_parse_positive(&value, sign + 1, "--price");
+    size_t found = 0;
+    for (size_t d = 0; fleet != NULL && d < fleet->count; d++) {
+      found += strcmp(fleet->devices[d].name, part) == 0;
+    }
+    if (code == 0 && fleet != NULL && found == 0) {
+      code = systole_story(SYSTOLE_EXIT_USAGE,
+                           "--price names '%s', which is not among the devices compared",
+                           part);
+    }
   }
   free(copy);
   return code;
@@ -48,7 +58,7 @@ int systole_course_open(systole_course **out, const systole_course_request *requ
   if (code == 0 && request->published != NULL) {
     code = systole_records_file(&course->more, "devices", request->published);
   }
-  if (code == 0 && request->prices != NULL) code = check_prices(request->prices);
+  if (code == 0 && request->prices != NULL) code = check_prices(request->prices, NULL);
   if (code != 0) {
     systole_course_close(course);
   } else {
@@ -74,6 +84,11 @@ void systole_course_close(systole_course *course) {
   systole_records_free(course->training);
   systole_records_free(course->formats);
   free(course);
+}
+
+int systole_course_fits(const systole_course *course, const systole_fleet *fleet) {
+  const char *prices = course->request.prices;
+  return prices != NULL ? check_prices(prices, fleet) : 0;
 }
 
 const char *systole_course_sizes(const systole_course *course) {
@@ -201,6 +216,7 @@ int systole_course_measure(systole_course *course, int *wrong, const systole_fle
     course->own.devices[course->own.count++] = fleet->devices[d];
     systole_device_set_progress(fleet->stations[d].device, go_on, NULL);
   }
+  if (course->own.count == 0) return 0; /* float devices alone: products are all */
   systole_bar_start(&course->bar, "course");
   int code = systole_networks_measure(course, wrong);
   if (code == 0) code = systole_serving_measure(course, wrong);
@@ -216,9 +232,11 @@ void systole_course_tables(const systole_course *course, systole_tables *tables,
                            const systole_report *report) {
   systole_devices_tables(course, tables, report);
   systole_formats_table(course, tables, report);
-  systole_networks_tables(course, tables);
-  systole_serving_table(course, tables, report);
-  systole_profile_table(course, tables);
+  if (course->own.count > 0) {
+    systole_networks_tables(course, tables);
+    systole_serving_tables(course, tables, report);
+    systole_profile_table(course, tables);
+  }
   systole_energy_tables(course, tables, report);
   systole_training_table(course, tables, report);
 }

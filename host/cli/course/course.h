@@ -28,6 +28,9 @@ const char *systole_course_sizes(const systole_course *course);
 /* The devices of the course among those usable here, "rtl:16,model:64,...,cpu". */
 int systole_course_devices(char *out, size_t size);
 
+/* Refuses prices of devices that are not there. Returns an exit code. */
+int systole_course_fits(const systole_course *course, const systole_fleet *fleet);
+
 /* The memory's speed on the devices that are CPUs, for the roofline. */
 void systole_course_memory(systole_fleet *fleet);
 

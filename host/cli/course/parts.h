@@ -25,7 +25,18 @@ typedef struct systole_networks {
 
 /* ---- serving: how many inferences a second under a limit of latency? -------------- */
 
+enum { SystoleServingBatches = 13 };
+
+/* One batch size of one device. */
+typedef struct systole_serving_point {
+  int64_t batch; /* 0: not tried */
+  double latency_s, low_s, median_s, high_s, per_second;
+  size_t passes;
+} systole_serving_point;
+
 typedef struct systole_serving_run {
+  systole_serving_point points[SystoleServingBatches]; /* as many as were tried */
+  size_t count;
   int64_t batch;     /* the best that kept the limit; 0: none did */
   double latency_s;  /* its 99th percentile, or the exact one of a simulated device */
   double per_second; /* inferences */
@@ -72,8 +83,8 @@ int systole_serving_measure(systole_course *course, int *wrong);
 int systole_profile_measure(systole_course *course, int *wrong);
 
 void systole_networks_tables(const systole_course *course, systole_tables *tables);
-void systole_serving_table(const systole_course *course, systole_tables *tables,
-                           const systole_report *report);
+void systole_serving_tables(const systole_course *course, systole_tables *tables,
+                            const systole_report *report);
 void systole_profile_table(const systole_course *course, systole_tables *tables);
 void systole_devices_tables(const systole_course *course, systole_tables *tables,
                             const systole_report *report);

@@ -47,11 +47,21 @@ static void judge(systole_serving_run *run, contestant *c, int64_t batch) {
   systole_passes_sort(&c->passes);
   const double latency = systole_passes_end(&c->passes, 0.99);
   const systole_pass *median = systole_passes_median(&c->passes);
+  const double rate = (double)batch / median->end_s;
+  if (run->count < SystoleServingBatches) {
+    run->points[run->count++] =
+        (systole_serving_point){batch,
+                                latency,
+                                systole_passes_end(&c->passes, 0.25),
+                                median->end_s,
+                                systole_passes_end(&c->passes, 0.75),
+                                rate,
+                                c->passes.count};
+  }
   if (!(latency <= limit_s)) {
     c->out = 1;
     return;
   }
-  const double rate = (double)batch / median->end_s;
   run->capped = 1; /* until a larger batch fails */
   if (rate > run->per_second) {
     run->per_second = rate;
@@ -77,13 +87,11 @@ static int try_batch(systole_course *course, int *wrong, contestant *all, int64_
                            mismatches);
       /* Far beyond: more passes would not bring it back. */
       systole_passes_sort(&all[d].passes);
-      if (code == 0 && systole_passes_end(&all[d].passes, 0.5) > 2 * limit_s) {
-        all[d].out = 1;
-      }
+      all[d].out = code == 0 && systole_passes_end(&all[d].passes, 0.5) > 2 * limit_s;
     }
   }
   for (size_t d = 0; d < fleet->count && code == 0; d++) {
-    if (!all[d].out) judge(&course->serving.runs[d], &all[d], batch);
+    if (all[d].passes.count > 0) judge(&course->serving.runs[d], &all[d], batch);
     if (all[d].out) course->serving.runs[d].capped = 0;
   }
   return code;
@@ -209,8 +217,8 @@ static void put_device(const systole_course *course, systole_table *table,
   put_hardware(table, report, course->fleet->devices[d].name);
 }
 
-void systole_serving_table(const systole_course *course, systole_tables *tables,
-                           const systole_report *report) {
+static void put_best(const systole_course *course, systole_tables *tables,
+                     const systole_report *report) {
   const systole_records *published = course->serving_published;
   char title[96], caption[640];
   snprintf(title, sizeof title, "Inferences per second under %g ms",
@@ -263,4 +271,45 @@ void systole_serving_table(const systole_course *course, systole_tables *tables,
         systole_text_count(count, (uint64_t)course->serving.runs[best].per_second),
         (long long)course->serving.runs[best].batch);
   }
+}
+
+/* Every batch that was tried, for the figure. */
+static void put_points(const systole_course *course, systole_tables *tables) {
+  char caption[320];
+  snprintf(caption, sizeof caption,
+           "784-%lld-%lld-10 in int8, from end to end, batch by batch: larger batches "
+           "reuse weights and keep everybody waiting. A device's list ends at the first "
+           "batch beyond the limit of %g ms.",
+           (long long)course->serving.hidden, (long long)course->serving.hidden,
+           1e3 * course->serving.limit_s);
+  systole_table *table =
+      systole_tables_add(tables, "serving_batches", "Latency and throughput", caption);
+  systole_table_column(table, "device", "device", "");
+  systole_table_column(table, "batch", "batch", "");
+  systole_table_column(table, "latency_ms", "latency", "ms, 99 %");
+  systole_table_column(table, "median_ms", "median", "ms");
+  systole_table_column(table, "per_second", "inferences", "per s");
+  for (size_t d = 0; d < course->fleet->count; d++) {
+    const systole_serving_run *run = &course->serving.runs[d];
+    const systole_kind kind = systole_course_kind(&course->fleet->stations[d]);
+    for (size_t i = 0; i < run->count; i++) {
+      const systole_serving_point *p = &run->points[i];
+      char source[96];
+      snprintf(source, sizeof source, "of %zu passes", p->passes);
+      systole_table_row(table);
+      systole_table_text(table, course->fleet->devices[d].name);
+      systole_table_number(table, SYSTOLE_KIND_ASSUMED, (double)p->batch,
+                           "chosen: powers of two");
+      systole_table_number(table, kind, 1e3 * p->latency_s, source);
+      systole_table_bounds(table, kind, 1e3 * p->low_s, 1e3 * p->median_s,
+                           1e3 * p->high_s, source);
+      systole_table_number(table, kind, p->per_second, "batch over the median time");
+    }
+  }
+}
+
+void systole_serving_tables(const systole_course *course, systole_tables *tables,
+                            const systole_report *report) {
+  put_best(course, tables, report);
+  put_points(course, tables);
 }
