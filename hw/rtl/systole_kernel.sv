@@ -405,14 +405,14 @@ module systole_kernel #(
   assign axi_idle   = load_axi_idle && fetch_axi_idle && weight_axi_idle && store_axi_idle;
   assign units_busy = fetch_busy || load_busy || weight_busy || matmul_busy || activate_busy || store_busy || head_valid != '0;
   assign quiet      = !units_busy && axi_idle;
-  assign progress   = active || load_beat || fetch_beat || weight_beat || store_beat || response || push ||
+  assign progress   = active || fetch_beat || weight_beat || store_beat || response || push ||
                       accept != '0 || done != '0 || ub_enable || raw_ready && raw_valid || acc_read;
   // What keeps a silent machine waiting is the memory if it owes data, a response or an acceptance.
   assign memory_owes = gmem0_ar_valid_o || gmem0_aw_valid_o || gmem0_w_valid_o || gmem1_ar_valid_o || store_owed ||
                        (!load_axi_idle && !load_data_valid) || !fetch_axi_idle || (!weight_axi_idle && !weight_data_valid);
 
   systole_watchdog #(.Cycles(Watchdog)) u_watchdog (
-    .clk_i, .run_i(run_q && !abort_q), .progress_i(progress), .timeout_o(timeout));
+    .clk_i, .run_i(run_q && !abort_q), .progress_i(progress), .beat_i(load_beat), .timeout_o(timeout));
 
   // Which unit the watchdog names: one whose head waits for tokens, else one that is at work.
   logic [2:0]  waiting_unit;

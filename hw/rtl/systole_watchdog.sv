@@ -1,6 +1,6 @@
-// Ends runs in which nothing moves: timeout_o after Cycles cycles without progress_i, which is looked
-// at a cycle late, since it comes from everywhere.
-// timeout_o is one cycle; counting starts anew with each progress_i and while run_i is low.
+// Ends runs in which nothing moves: timeout_o after Cycles cycles without progress_i and beat_i, which
+// are looked at a cycle late and apart, since they come from everywhere.
+// timeout_o is one cycle; counting starts anew with each of them and while run_i is low.
 `default_nettype none
 
 module systole_watchdog #(
@@ -9,16 +9,23 @@ module systole_watchdog #(
   input  logic clk_i,
   input  logic run_i,
   input  logic progress_i,
+  input  logic beat_i,
   output logic timeout_o
 );
   localparam int Bits = $clog2(Cycles + 1);
-  logic            moved_q; // progress_i of the cycle before
-  logic [Bits-1:0] still_q; // cycles without progress
+  logic            moved_q, beat_q; // progress_i, beat_i of the cycle before
+  logic [Bits-1:0] still_q;         // cycles without progress
 
   always_ff @(posedge clk_i) begin
-    moved_q   <= progress_i || !run_i;
-    still_q   <= (run_i && !moved_q && !timeout_o) ? still_q + 1'b1 : '0;
-    timeout_o <= run_i && !moved_q && still_q == Bits'(Cycles - 1);
+    moved_q   <= progress_i;
+    beat_q    <= beat_i;
+    timeout_o <= 1'b0;
+    if (moved_q || beat_q || !run_i || timeout_o) begin
+      still_q <= '0;
+    end else begin
+      still_q   <= still_q + 1'b1;
+      timeout_o <= still_q == Bits'(Cycles - 1);
+    end
   end
 
   initial begin

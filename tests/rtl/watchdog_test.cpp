@@ -14,7 +14,8 @@ Test(watchdog, counts_still_cycles_of_a_run) {
     unsigned timeouts = 0;
     for (int cycle = -2; cycle < 3000; cycle++) {
       bench->run_i = cycle >= 0 && !random.Percent(1);
-      bench->progress_i = random.Percent(4);
+      bench->progress_i = random.Percent(3);
+      bench->beat_i = random.Percent(2);
       bench.Settle();
       if (cycle >= 0) {
         SYSTOLE_CHECK(bench->timeout_o == timeout,
@@ -23,7 +24,7 @@ Test(watchdog, counts_still_cycles_of_a_run) {
       }
       const bool counts = bench->run_i && !moved && !timeout;
       timeout = bench->run_i && !moved && still == 19;
-      moved = bench->progress_i || !bench->run_i;
+      moved = bench->progress_i || bench->beat_i;
       still = counts ? still + 1 : 0;
       bench.Edge();
     }
