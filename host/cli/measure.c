@@ -198,6 +198,12 @@ void systole_summarise(systole_result *result, const systole_station *station,
   result->peak_kind =
       station->peak_gops > 0 ? SYSTOLE_KIND_MEASURED : SYSTOLE_KIND_UNKNOWN;
   result->peak_instruction = station->peak_instruction;
+  if (job->m == 1 && job->n > 0 && job->k > 0) { /* each weight is used once */
+    const int64_t bytes =
+        job->n * job->k * systole_format_bytes(station->format); /* it is in memory */
+    (void)systole_device_measured_bandwidth(station->device, (uint64_t)bytes,
+                                            &result->bandwidth_gbs);
+  }
   result->repeats = (int)samples->count;
   if (samples->count == 0) return;
   qsort(samples->stats, samples->count, sizeof samples->stats[0], by_wall);

@@ -146,12 +146,21 @@ void systole_show_result(const systole_result *result) {
                ? result->peak_instruction
                : "a register-only loop");
   }
+  const double of_bandwidth = systole_result_percent_of_bandwidth(result);
+  if (of_bandwidth >= 0) {
+    snprintf(figure, sizeof figure, "%.1f %%", of_bandwidth);
+    row("of bandwidth", figure);
+    printf("%s GB/s, measured by a loop that only reads as many bytes\n",
+           systole_text_figure(a, result->bandwidth_gbs));
+  }
   if (stats->has_cycles) {
     row("time", systole_text_seconds(a, stats->seconds));
     printf("%s cycles on the device\n", systole_text_count(b, stats->cycles));
   } else if (result->repeats > 1) {
     row("time", systole_text_seconds(a, stats->seconds));
-    printf("median of %d runs; half of them between ", result->repeats);
+    /* Quartiles are of what one waits for, which may be more than the device's time. */
+    printf("median of %d runs; %shalf of them between ", result->repeats,
+           result->wall_low_s > stats->seconds ? "with rounding and packing " : "");
     printf("%s and ", systole_text_seconds(a, result->wall_low_s));
     printf("%s\n", systole_text_seconds(a, result->wall_high_s));
   }

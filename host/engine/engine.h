@@ -61,6 +61,10 @@ typedef struct systole_engine_ops {
   systole_status (*conv2d)(systole_engine *engine, const systole_conv_call *call,
                            systole_stats *stats);
 
+  /* GB/s at which the device's threads read `bytes` of memory over and over; 0 when it is
+   * not known. NULL allowed. */
+  double (*measured_bandwidth_gbs)(systole_engine *engine, uint64_t bytes);
+
   /* 1: what stands behind the colon of a name chooses a kernel, and kernels have one
    * format; 0: it chooses a device. */
   int kernel_names;

@@ -216,6 +216,22 @@ systole_status systole_device_measured_peak(systole_device *device, double *gops
   return systole_fail(SYSTOLE_ERR_UNSUPPORTED, "%s has no measured peak", device->name);
 }
 
+systole_status systole_device_measured_bandwidth(systole_device *device, uint64_t bytes,
+                                                 double *gbs) {
+  if (device == NULL || gbs == NULL) {
+    return systole_fail(SYSTOLE_ERR_ARGUMENT,
+                        "the bandwidth needs a device and a place for it");
+  }
+  *gbs = 0.0;
+  if (device->ops->measured_bandwidth_gbs != NULL) {
+    *gbs = device->ops->measured_bandwidth_gbs(device->engine, bytes);
+  }
+  if (*gbs > 0.0) return SYSTOLE_OK;
+  *gbs = 0.0;
+  return systole_fail(SYSTOLE_ERR_UNSUPPORTED, "%s has no measured bandwidth",
+                      device->name);
+}
+
 void systole_device_set_progress(systole_device *device, systole_progress progress,
                                  void *user) {
   if (device == NULL || device->ops->set_progress == NULL) return;

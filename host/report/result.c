@@ -81,6 +81,13 @@ double systole_result_intensity(const systole_result *result, int *counted) {
   return bytes > 0 ? operations / bytes : 0;
 }
 
+double systole_result_percent_of_bandwidth(const systole_result *result) {
+  int counted = 0;
+  const double intensity = systole_result_intensity(result, &counted);
+  if (!(result->bandwidth_gbs > 0) || counted || !(intensity > 0)) return -1;
+  return 100 * result->stats.gops / intensity / result->bandwidth_gbs;
+}
+
 int systole_result_is_modelled(const systole_result *result) {
   return result->stats.has_cycles && result->stats.clock_kind != SYSTOLE_KIND_MEASURED;
 }
@@ -337,6 +344,11 @@ cJSON *systole_result_json(const systole_result *result) {
             add_text(object, "peak_instruction", result->peak_instruction));
     const double percent = systole_result_percent_of_peak(result);
     if (good && percent >= 0) good = add_number(object, "percent_of_peak", percent);
+  }
+  if (good && systole_result_percent_of_bandwidth(result) >= 0) {
+    good = add_number(object, "bandwidth_gbs", result->bandwidth_gbs) &&
+           add_number(object, "percent_of_bandwidth",
+                      systole_result_percent_of_bandwidth(result));
   }
   if (good && stats->seconds > 0) good = add_number(object, "seconds", stats->seconds);
   if (good && stats->seconds > 0) good = add_number(object, "gops", stats->gops);

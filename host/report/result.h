@@ -30,6 +30,7 @@ typedef struct systole_result {
   int threads;                    /* 0: does not apply */
   double peak_gops;               /* 0: not known */
   systole_kind peak_kind;
+  double bandwidth_gbs; /* of reading the weights' bytes, measured; 0: not known */
   const char *peak_instruction; /* NULL: does not apply */
   int int8_results;             /* 1: requantised */
   systole_format format;        /* what was multiplied */
@@ -60,6 +61,10 @@ double systole_result_per_cpu_second(const systole_result *result);
 
 /* Percent of the peak, 0 ... 100; negative when the peak is not known. */
 double systole_result_percent_of_peak(const systole_result *result);
+
+/* Percent of bandwidth_gbs at which a product without counted traffic moved its operands
+ * and results, each once; negative when it is not known. */
+double systole_result_percent_of_bandwidth(const systole_result *result);
 
 /* Operations per byte of device memory: of the traffic that was counted, or, where
  * nothing counts it, of the least traffic a product can have (each operand once).

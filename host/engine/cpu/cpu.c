@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bandwidth.h"
 #include "conv.h"
 #include "energy/energy.h"
 #include "engine/engine.h"
@@ -276,6 +277,10 @@ static double measured_peak_gops(systole_engine *engine, const char **instructio
   return engine->peak_gops;
 }
 
+static double measured_bandwidth_gbs(systole_engine *engine, uint64_t bytes) {
+  return systole_cpu_bandwidth_gbs(bytes, engine->threads);
+}
+
 const systole_engine_ops systole_engine_cpu = {
     .version = SYSTOLE_ENGINE_VERSION,
     .kind = "cpu",
@@ -292,4 +297,5 @@ const systole_engine_ops systole_engine_cpu = {
     .measured_peak_gops = measured_peak_gops,
     .conv2d = conv2d,
     .kernel_names = 1,
+    .measured_bandwidth_gbs = measured_bandwidth_gbs,
 };

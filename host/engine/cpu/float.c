@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bandwidth.h"
 #include "energy/energy.h"
 #include "engine/engine.h"
 #include "engine/format.h"
@@ -297,6 +298,10 @@ static double measured_peak_gops(systole_engine *engine, const char **instructio
   return engine->peak_gops;
 }
 
+static double measured_bandwidth_gbs(systole_engine *engine, uint64_t bytes) {
+  return systole_cpu_bandwidth_gbs(bytes, engine->threads);
+}
+
 const systole_engine_ops systole_engine_cpu_float = {
     .version = SYSTOLE_ENGINE_VERSION,
     .kind = "cpu",
@@ -309,6 +314,7 @@ const systole_engine_ops systole_engine_cpu_float = {
     .set_progress = set_progress,
     .measured_peak_gops = measured_peak_gops,
     .kernel_names = 1,
+    .measured_bandwidth_gbs = measured_bandwidth_gbs,
     .format = format_of,
     .prepare_f32 = prepare_f32,
     .gemm_f32 = gemm_f32,

@@ -155,6 +155,12 @@ SYSTOLE_API systole_status systole_device_measured_peak(systole_device *device,
                                                         double *gops,
                                                         const char **instruction);
 
+/* How fast the device's threads read `bytes` of memory over and over, in GB/s: what
+ * products of one row, which use each weight once, are bound by. Takes about 0.02 s.
+ * SYSTOLE_ERR_UNSUPPORTED, with *gbs = 0, for a device without such a figure. */
+SYSTOLE_API systole_status systole_device_measured_bandwidth(systole_device *device,
+                                                             uint64_t bytes, double *gbs);
+
 /* One row of `systole devices`. Strings are static or owned by the list. */
 typedef struct systole_device_info {
   const char *name;   /* "rtl:16" */
