@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/shares.h"
 #include "report/utf8.h"
 #include "story.h"
 #include "systole/energy.h"
@@ -105,6 +106,22 @@ static void show_ledger(const systole_stats *stats) {
   }
 }
 
+/* Of an array, whose host and link are beside its clock. */
+static void show_shares(const systole_result *result) {
+  systole_shares shares;
+  char seconds[SystoleText];
+  systole_shares_of_result(&shares, result);
+  if (!shares.known || !result->stats.has_cycles) return;
+  const double whole = systole_shares_total(&shares);
+  row("end to end", systole_text_seconds(seconds, whole));
+  printf("host %.0f %%", 100 * shares.host_s / whole);
+  if (shares.transfer_kind != SYSTOLE_KIND_UNKNOWN) {
+    printf(", transfer %.0f %% (%s link)", 100 * shares.transfer_s / whole,
+           systole_kind_word(shares.transfer_kind));
+  }
+  printf(", compute %.0f %%\n", 100 * shares.compute_s / whole);
+}
+
 void systole_show_result(const systole_result *result) {
   const systole_stats *stats = &result->stats;
   char a[SystoleText], b[SystoleText], figure[SystoleText + 16];
@@ -172,6 +189,7 @@ void systole_show_result(const systole_result *result) {
            systole_result_unit(result), 100 * stats->transfer_s / stats->wall_s,
            100 * stats->host_share);
   }
+  show_shares(result);
   show_power(result);
   show_landauer(result);
   if (stats->has_cycles) {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/shares.h"
+
 const char *systole_kind_word(systole_kind kind) {
   switch (kind) {
     case SYSTOLE_KIND_MEASURED:
@@ -300,6 +302,25 @@ static int add_landauer(cJSON *object, const systole_stats *stats) {
          add_bounds(entry, "times", &times);
 }
 
+/* Host, transfer and compute of an accelerator's run. */
+static int add_end_to_end(cJSON *object, const systole_result *result) {
+  systole_shares shares;
+  systole_shares_of_result(&shares, result);
+  if (!shares.known) return 1;
+  cJSON *entry = cJSON_AddObjectToObject(object, "end_to_end");
+  const double seconds = systole_shares_total(&shares);
+  const char *kind = systole_kind_word(shares.transfer_kind);
+  int good = entry != NULL && add_number(entry, "seconds", seconds) &&
+             add_number(entry, "gops", 2e-9 * (double)result->stats.macs / seconds) &&
+             add_number(entry, "host_s", shares.host_s) &&
+             add_number(entry, "compute_s", shares.compute_s);
+  if (good && kind != NULL) {
+    good = add_number(entry, "transfer_s", shares.transfer_s) &&
+           add_text(entry, "transfer_kind", kind);
+  }
+  return good;
+}
+
 cJSON *systole_result_json(const systole_result *result) {
   const systole_stats *stats = &result->stats;
   cJSON *object = cJSON_CreateObject();
@@ -373,6 +394,7 @@ cJSON *systole_result_json(const systole_result *result) {
         add_number(object, "sim_macs_per_cpu_s", (double)stats->macs / stats->sim_cpu_s);
   }
   good = good && add_number(object, "host_share", stats->host_share) &&
+         add_end_to_end(object, result) &&
          add_bounds(object, "power_w", &stats->power_w) &&
          add_bounds(object, "energy_j", &stats->energy_j);
   if (good && stats->technology != NULL)

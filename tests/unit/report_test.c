@@ -126,6 +126,16 @@ Test(json, of_an_array_has_every_key_of_the_contract) {
   const cJSON *efficiency = cJSON_GetObjectItem(back, "gops_per_w");
   cr_assert_float_eq(number(efficiency, "low"), 150.4 / 3.2, 1e-9);
   cr_assert_float_eq(number(efficiency, "high"), 150.4 / 0.8, 1e-9);
+  const cJSON *whole = cJSON_GetObjectItem(back, "end_to_end");
+  cr_assert_float_eq(number(whole, "host_s"), 0.04 * 0.021, 1e-12);
+  cr_assert_eq(number(whole, "compute_s"), 0.000223);
+  cr_assert_str_eq(text(whole, "transfer_kind"), "assumed");
+  /* A, B in int8 and C in int32 at 15.75 GB/s. */
+  cr_assert_float_eq(number(whole, "transfer_s"), 6 * 65536 / 15.753846e9, 1e-9);
+  cr_assert_float_eq(
+      number(whole, "seconds"),
+      number(whole, "host_s") + number(whole, "transfer_s") + number(whole, "compute_s"),
+      1e-12);
   cr_assert_null(cJSON_GetObjectItem(back, "kernel"));
   cr_assert_null(cJSON_GetObjectItem(back, "peak_gops"));
   cJSON_Delete(back);
@@ -134,10 +144,10 @@ Test(json, of_an_array_has_every_key_of_the_contract) {
 }
 
 Test(json, leaves_out_what_is_not_known) {
-  static const char *const absent[] = {
-      "cycles", "ledger",  "utilisation",       "clock_mhz",
-      "memory", "power_w", "energy_j",          "gops_per_w",
-      "seed",   "dim",     "sim_macs_per_cpu_s"};
+  static const char *const absent[] = {"cycles",    "ledger",     "utilisation",
+                                       "clock_mhz", "memory",     "power_w",
+                                       "energy_j",  "gops_per_w", "end_to_end",
+                                       "seed",      "dim",        "sim_macs_per_cpu_s"};
   systole_result result = cpu_result();
   cJSON *object = systole_result_json(&result);
   for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
