@@ -424,10 +424,10 @@ static int measure_energy(comparison *all, void *c, const systole_energy_wish *w
       job = &all->workload->items[i].job;
     }
     systole_energy_of of;
-    char address[64], reason[256];
+    char address[SYSTOLE_ENERGY_ADDRESS], reason[256];
     if (largest == NULL ||
-        !systole_energy_of_device(&of, address, all->fleet->devices[d].name,
-                                  &largest->stats, reason, sizeof reason)) {
+        !systole_energy_place(&of, address, &all->fleet->stations[d], &largest->stats,
+                              reason, sizeof reason)) {
       continue;
     }
     code = systole_energy_run(largest, &all->fleet->stations[d], job, c, wish);

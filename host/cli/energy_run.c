@@ -22,47 +22,22 @@ int systole_energy_wish_parse(systole_energy_wish *wish, const char *text) {
   return code;
 }
 
-/* "functional": a CPU plays the device (PoCL), so what it takes is the CPU's. */
-static int is_functional(const char *device) {
-  systole_device_info *list = NULL;
-  size_t count = 0;
-  int functional = 0;
-  if (systole_device_list(&list, &count) != SYSTOLE_OK) return 0;
-  for (size_t i = 0; i < count; i++) {
-    if (strcmp(list[i].name, device) == 0 || strncmp(device, "opencl", 6) == 0) {
-      functional |= strncmp(list[i].name, "opencl", 6) == 0 &&
-                    strcmp(list[i].kind, "functional") == 0;
-    }
-  }
-  systole_device_list_free(list, count);
-  return functional;
-}
-
-int systole_energy_of_device(systole_energy_of *of, char address[64], const char *device,
-                             const systole_stats *stats, char *reason,
-                             size_t reason_bytes) {
-  const char *root = getenv("SYSTOLE_ROOT");
+int systole_energy_place(systole_energy_of *of, char address[SYSTOLE_ENERGY_ADDRESS],
+                         const systole_station *station, const systole_stats *stats,
+                         char *reason, size_t reason_bytes) {
+  const char *root = getenv("SYSTOLE_ROOT"), *name = systole_device_name(station->device);
   const int real_tree = root == NULL || root[0] == '\0';
-  address[0] = '\0';
-  if (strncmp(device, "cpu", 3) == 0 ||
-      (strncmp(device, "opencl", 6) == 0 && is_functional(device))) {
-    *of = SYSTOLE_ENERGY_OF_CPU;
-    return 1;
-  }
-  if (!stats->has_cycles) {
-    *of = SYSTOLE_ENERGY_OF_GPU;
-    return 1;
-  }
-  *of = SYSTOLE_ENERGY_OF_CARD;
-  systole_card_address(address, 64, device);
-  if (strncmp(device, "xrt:", 4) == 0 &&
+  systole_energy_of_device(station->device, of, address);
+  if (*of != SYSTOLE_ENERGY_OF_CARD) return 1;
+  systole_card_address(address, SYSTOLE_ENERGY_ADDRESS, name);
+  if (strncmp(name, "xrt:", 4) == 0 &&
       !(real_tree && stats->clock_kind == SYSTOLE_KIND_ASSUMED)) {
     return 1;
   }
   (void)snprintf(reason, reason_bytes,
                  "%.64s is simulated and draws nothing; its energy is modelled from the "
                  "events that were counted, and shown without --energy",
-                 device);
+                 name);
   return 0;
 }
 
@@ -92,10 +67,9 @@ int systole_energy_run(systole_result *result, const systole_station *station,
   systole_energy_options options = SYSTOLE_ENERGY_OPTIONS_INIT;
   systole_energy_report report;
   systole_weights *weights = NULL;
-  char address[64], reason[256];
-  const char *name = systole_device_name(station->device);
-  if (!systole_energy_of_device(&options.of, address, name, &result->stats, reason,
-                                sizeof reason)) {
+  char address[SYSTOLE_ENERGY_ADDRESS], reason[256];
+  if (!systole_energy_place(&options.of, address, station, &result->stats, reason,
+                            sizeof reason)) {
     return systole_story(SYSTOLE_EXIT_USAGE, "--energy: %s", reason);
   }
   options.address = address;

@@ -13,12 +13,12 @@ typedef struct systole_energy_wish {
 /* Reads "SECONDS"; returns an exit code. */
 int systole_energy_wish_parse(systole_energy_wish *wish, const char *text);
 
-/* What of this machine `device` is; *address gets the PCIe address of a card, "" when its
- * name has none. `reason` gets a sentence and 0 is returned for a device that draws
- * nothing: a simulated one. */
-int systole_energy_of_device(systole_energy_of *of, char address[64], const char *device,
-                             const systole_stats *stats, char *reason,
-                             size_t reason_bytes);
+/* What of this machine the station's device is, and its PCIe address, "" when it is not
+ * known. `reason` gets a sentence and 0 is returned for a device that draws nothing: a
+ * simulated one, by the `stats` of a run. */
+int systole_energy_place(systole_energy_of *of, char address[SYSTOLE_ENERGY_ADDRESS],
+                         const systole_station *station, const systole_stats *stats,
+                         char *reason, size_t reason_bytes);
 
 /* Repeats the product in windows, after as much rest each, and completes *result: the
  * report, and in place of the run's own power and energy what was found for the windows.

@@ -6,6 +6,7 @@
 #define SYSTOLE_ENGINE_H
 
 #include "engine/conv.h"
+#include "systole/energy.h"
 #include "systole/systole.h"
 
 struct systole_card; /* card/card.h */
@@ -86,6 +87,12 @@ typedef struct systole_engine_ops {
   /* 1: the engine tells time and computes nothing; operands and results may be NULL and
    * are not touched. NULL: it always computes. */
   int (*timing_only)(const systole_engine *engine);
+
+  /* Whose energy a product takes: what of this machine, and its PCIe address, "" when it
+   * is not known. Runs of which the row tells no energy are modelled for it. NULL: the
+   * row tells it itself (a CPU, an array). */
+  void (*draws)(const systole_engine *engine, systole_energy_of *of,
+                char address[SYSTOLE_ENERGY_ADDRESS]);
 } systole_engine_ops;
 
 const systole_engine_ops *const *systole_engine_rows(size_t *count);

@@ -1,10 +1,13 @@
+#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN */
 #include "library/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "card/record/record.h"
+#include "energy/energy.h"
 #include "engine/accelerator/accelerator.h"
 #include "library/check.h"
 #include "support/error.h"
@@ -98,6 +101,21 @@ static systole_status fail_unknown(const char *name) {
                       name, known);
 }
 
+/* The model for runs of which the engine tells no energy. Without one they have none. */
+static void open_model(systole_device *device) {
+  systole_energy_meter_options options = SYSTOLE_ENERGY_METER_OPTIONS_INIT;
+  char address[SYSTOLE_ENERGY_ADDRESS];
+  const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+  if (device->ops->draws == NULL) return;
+  device->ops->draws(device->engine, &options.of, address);
+  options.address = address;
+  options.model_only = 1;
+  options.threads = cpus > 0 ? (int)cpus : 1;
+  if (systole_energy_meter_open(&device->model, &options) != SYSTOLE_OK) {
+    device->model = NULL;
+  }
+}
+
 /* Takes the engine over, also when it fails. */
 static systole_status wrap(systole_device **out, const char *name,
                            const systole_engine_ops *ops, systole_engine *engine) {
@@ -119,6 +137,7 @@ static systole_status wrap(systole_device **out, const char *name,
     ops->close(engine);
     return status;
   }
+  open_model(device);
   *out = device;
   return SYSTOLE_OK;
 }
@@ -175,6 +194,7 @@ systole_status systole_device_open_card(systole_device **out, const systole_card
 void systole_device_close(systole_device *device) {
   if (device == NULL) return;
   device->ops->close(device->engine);
+  systole_energy_meter_close(device->model);
   free(device->name);
   systole_release(device);
 }
@@ -198,6 +218,20 @@ systole_status systole_device_geometry(const systole_device *device,
 int systole_device_timing_only(const systole_device *device) {
   return device != NULL && device->ops->timing_only != NULL &&
          device->ops->timing_only(device->engine);
+}
+
+void systole_energy_of_device(const systole_device *device, systole_energy_of *of,
+                              char address[SYSTOLE_ENERGY_ADDRESS]) {
+  systole_geometry geometry;
+  address[0] = '\0';
+  *of = SYSTOLE_ENERGY_OF_CPU;
+  if (device == NULL) return;
+  if (device->ops->draws != NULL) {
+    device->ops->draws(device->engine, of, address);
+  } else if (systole_device_geometry(device, &geometry) == SYSTOLE_OK &&
+             geometry.dim > 0) {
+    *of = SYSTOLE_ENERGY_OF_CARD;
+  }
 }
 
 systole_status systole_device_measured_peak(systole_device *device, double *gops,

@@ -9,6 +9,7 @@ struct systole_device {
   const systole_engine_ops *ops;
   systole_engine *engine;
   char *name;
+  struct systole_energy_meter *model; /* of what ops->draws tells; NULL: there is none */
 };
 
 /* A device on a card of a row that need not be registered (tests bring their own). */

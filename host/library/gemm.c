@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "energy/energy.h"
 #include "engine/epilogue.h"
 #include "library/check.h"
 #include "library/device.h"
@@ -54,6 +55,21 @@ static void finish_stats(systole_stats *stats, uint64_t macs, double wall_s,
   }
 }
 
+/* Around a product, for devices whose energy is modelled where their engine tells none.
+ */
+static void begin_energy(const systole_device *device) {
+  if (device->model != NULL) systole_energy_meter_begin(device->model);
+}
+
+static void end_energy(const systole_device *device, systole_stats *stats) {
+  systole_bounds power, energy;
+  if (device->model == NULL) return;
+  systole_energy_meter_end(device->model, &power, &energy);
+  if (stats->energy_j.kind != SYSTOLE_KIND_UNKNOWN) return;
+  stats->power_w = power;
+  stats->energy_j = energy;
+}
+
 static systole_status prepare(systole_weights **out, systole_device *device, int64_t n,
                               int64_t k, const int8_t *b, int64_t ldb,
                               const systole_epilogue *epilogue) {
@@ -86,8 +102,10 @@ static systole_status multiply(const systole_weights *weights, int64_t m, const 
   double wall = systole_wall_seconds(), cpu = systole_cpu_seconds();
   systole_status status = SYSTOLE_OK;
   if (m > 0 && weights->engine_weights != NULL) {
+    begin_energy(weights->device);
     status =
         weights->device->ops->gemm(weights->engine_weights, m, a, lda, c, ldc, stats);
+    end_energy(weights->device, stats);
   } else if (m > 0 && weights->n > 0 && !systole_device_timing_only(weights->device)) {
     fill_empty_sums(weights, m, c, ldc);
   }
@@ -245,8 +263,10 @@ static systole_status multiply_f32(const systole_weights *weights, int64_t m,
   const double wall = systole_wall_seconds(), cpu = systole_cpu_seconds();
   systole_status status = SYSTOLE_OK;
   if (m > 0 && weights->engine_weights != NULL) {
+    begin_energy(weights->device);
     status =
         weights->device->ops->gemm_f32(weights->engine_weights, m, a, lda, c, ldc, stats);
+    end_energy(weights->device, stats);
   } else {
     for (int64_t i = 0; i < m; i++) { /* K = 0: every sum is empty */
       for (int64_t j = 0; j < weights->n; j++) {

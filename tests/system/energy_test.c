@@ -251,3 +251,20 @@ Test(energy, compare_measures_the_largest_product_of_each_device) {
   cr_expect_eq(measured, 1);
   cJSON_Delete(report);
 }
+
+/* Without a GPU a CPU plays the OpenCL device, and what it takes is that CPU's. */
+Test(energy, opencl_takes_what_plays_it) {
+  start();
+  spoken said = spawn(NULL, "gemm", "-d", "opencl", "-m", "64", "-n", "64", "-k", "64",
+                      "--energy", "0.05", "--json", NULL);
+  if (said.code != 3) { /* there is OpenCL */
+    cr_assert_eq(said.code, 0, "%s", said.error);
+    cJSON *object = json_of(&said);
+    const char *source = word(object, "energy", "source");
+    cr_expect(strstr(source, "package-0") != NULL || strstr(source, "nvml") != NULL ||
+                  strstr(source, "hwmon") != NULL,
+              "%s", source);
+    cJSON_Delete(object);
+  }
+  spoken_free(&said);
+}

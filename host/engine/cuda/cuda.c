@@ -294,6 +294,12 @@ static void set_progress(systole_engine *engine, systole_progress progress, void
   engine->progress_user = user;
 }
 
+static void draws(const systole_engine *engine, systole_energy_of *of,
+                  char address[SYSTOLE_ENERGY_ADDRESS]) {
+  *of = SYSTOLE_ENERGY_OF_GPU;
+  (void)snprintf(address, SYSTOLE_ENERGY_ADDRESS, "%s", engine->room.device.address);
+}
+
 const systole_engine_ops systole_engine_cuda = {
     .version = SYSTOLE_ENGINE_VERSION,
     .kind = "gpu",
@@ -309,4 +315,5 @@ const systole_engine_ops systole_engine_cuda = {
     .format = format_of,
     .prepare_f32 = prepare_f32,
     .gemm_f32 = gemm_f32,
+    .draws = draws,
 };

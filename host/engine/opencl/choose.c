@@ -164,3 +164,38 @@ systole_status systole_opencl_choose(systole_opencl_device *out, const char *wha
                       "no OpenCL device or platform has '%s' in its name; here are: %s",
                       what, names);
 }
+
+/* cl_khr_pci_bus_info; cl_nv_device_attribute_query; cl_amd_device_attribute_query. */
+enum {
+  PciBusInfoKhr = 0x410F,
+  PciBusNv = 0x4008,
+  PciSlotNv = 0x4009,
+  TopologyAmd = 0x4037,
+  TopologyTypePcie = 1
+};
+
+void systole_opencl_draws(const systole_opencl_runtime *cl,
+                          const systole_opencl_device *device, systole_energy_of *of,
+                          char address[SYSTOLE_ENERGY_ADDRESS]) {
+  cl_uint khr[4] = {0}, bus = 0, slot = 0;
+  struct {
+    cl_uint type;
+    unsigned char unused[17], bus, device, function;
+  } amd;
+  address[0] = '\0';
+  *of = device->functional ? SYSTOLE_ENERGY_OF_CPU : SYSTOLE_ENERGY_OF_GPU;
+  if (device->functional) return;
+  memset(&amd, 0, sizeof amd);
+  const cl_device_id id = device->device;
+  if (cl->GetDeviceInfo(id, PciBusInfoKhr, sizeof khr, khr, NULL) == CL_SUCCESS) {
+    (void)snprintf(address, SYSTOLE_ENERGY_ADDRESS, "%04x:%02x:%02x.%x", khr[0], khr[1],
+                   khr[2], khr[3]);
+  } else if (cl->GetDeviceInfo(id, PciBusNv, sizeof bus, &bus, NULL) == CL_SUCCESS &&
+             cl->GetDeviceInfo(id, PciSlotNv, sizeof slot, &slot, NULL) == CL_SUCCESS) {
+    (void)snprintf(address, SYSTOLE_ENERGY_ADDRESS, "0000:%02x:%02x.0", bus, slot);
+  } else if (cl->GetDeviceInfo(id, TopologyAmd, sizeof amd, &amd, NULL) == CL_SUCCESS &&
+             amd.type == TopologyTypePcie) {
+    (void)snprintf(address, SYSTOLE_ENERGY_ADDRESS, "0000:%02x:%02x.%x", amd.bus,
+                   amd.device, amd.function);
+  }
+}

@@ -3,6 +3,7 @@
 #define SYSTOLE_OPENCL_CHOOSE_H
 
 #include "runtime.h"
+#include "systole/energy.h"
 #include "systole/systole.h"
 
 typedef struct systole_opencl_device {
@@ -30,5 +31,11 @@ int systole_opencl_devices(systole_opencl_device out[SystoleOpenclDevices],
 /* The best device whose name or platform contains `what`, in any case; NULL: the best of
  * all. SYSTOLE_ERR_NOT_FOUND with a sentence that lists what is here. */
 systole_status systole_opencl_choose(systole_opencl_device *out, const char *what);
+
+/* Whose energy the device takes: a GPU's, with its PCIe address where an extension tells
+ * it, or the CPU's that plays it. */
+void systole_opencl_draws(const systole_opencl_runtime *cl,
+                          const systole_opencl_device *device, systole_energy_of *of,
+                          char address[SYSTOLE_ENERGY_ADDRESS]);
 
 #endif

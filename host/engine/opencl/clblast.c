@@ -396,6 +396,11 @@ static void set_progress(systole_engine *engine, systole_progress progress, void
   engine->progress_user = user;
 }
 
+static void draws(const systole_engine *engine, systole_energy_of *of,
+                  char address[SYSTOLE_ENERGY_ADDRESS]) {
+  systole_opencl_draws(engine->cl, &engine->device, of, address);
+}
+
 const systole_engine_ops systole_engine_opencl_float = {
     .version = SYSTOLE_ENGINE_VERSION,
     .kind = "gpu",
@@ -409,4 +414,5 @@ const systole_engine_ops systole_engine_opencl_float = {
     .format = format_of,
     .prepare_f32 = prepare_f32,
     .gemm_f32 = gemm_f32,
+    .draws = draws,
 };

@@ -395,6 +395,11 @@ static const struct systole_card_ops *card_ops(const systole_engine *engine,
   return NULL;
 }
 
+static void draws(const systole_engine *engine, systole_energy_of *of,
+                  char address[SYSTOLE_ENERGY_ADDRESS]) {
+  systole_opencl_draws(engine->cl, &engine->device, of, address);
+}
+
 const systole_engine_ops systole_engine_opencl = {
     .version = SYSTOLE_ENGINE_VERSION,
     .kind = "gpu",
@@ -409,4 +414,5 @@ const systole_engine_ops systole_engine_opencl = {
     .set_progress = set_progress,
     .card_ops = card_ops,
     .measured_peak_gops = NULL,
+    .draws = draws,
 };

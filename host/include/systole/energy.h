@@ -40,6 +40,14 @@ typedef enum systole_energy_of {
   SYSTOLE_ENERGY_OF_MACHINE  /* hwmon (ACPI power meter), battery */
 } systole_energy_of;
 
+enum { SYSTOLE_ENERGY_ADDRESS = 64 }; /* bytes of a PCIe address, with room */
+
+/* What of this machine a device's work takes energy of, and where that is; address ""
+ * when it is not known. A simulated array is a card that nothing measures. */
+SYSTOLE_API void systole_energy_of_device(const systole_device *device,
+                                          systole_energy_of *of,
+                                          char address[SYSTOLE_ENERGY_ADDRESS]);
+
 typedef struct systole_energy_options {
   uint32_t version; /* SYSTOLE_ENERGY_OPTIONS_VERSION */
   systole_energy_of of;
