@@ -278,7 +278,13 @@ Test(operands, correct_what_moving_uint8_changed) {
       b[i] = moved & 2 ? (i * 91) % 256 : (i * 91) % 256 - 128;
       b8[i] = (int8_t)(moved & 2 ? b[i] - 128 : b[i]);
     }
-    const systole_operands operands = {M, N, K, a8, b8, moved & 1, (moved & 2) != 0, 0};
+    const systole_operands operands = {.m = M,
+                                       .n = N,
+                                       .k = K,
+                                       .a = a8,
+                                       .b = b8,
+                                       .a_moved = moved & 1,
+                                       .b_moved = (moved & 2) != 0};
     for (int i = 0; i < M; i++) {
       for (int j = 0; j < N; j++) {
         c[i * N + j] = 0;
