@@ -83,6 +83,10 @@ typedef struct systole_card_ops {
   /* 1: runs of this card tell cycles and compute nothing. NULL: every run computes. A row
    * without it refuses nothing: systole_accelerator_open does. */
   int (*timing_only)(const systole_card *card);
+
+  /* The technology that the machine is built in (systole/energy.h), static storage; NULL,
+   * or a row without it: not known, and the default is meant. */
+  const char *(*technology)(const systole_card *card);
 } systole_card_ops;
 
 /* 1 when the cycles of `card` come from a simulated clock. */

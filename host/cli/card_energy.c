@@ -44,7 +44,7 @@ int systole_card_energy_measure(systole_power_report *out, const systole_station
   const char *name = systole_device_name(station->device);
   const char *root = getenv("SYSTOLE_ROOT");
   const int real_tree = root == NULL || root[0] == '\0';
-  if (station->geometry.dim == 0 ||
+  if (station->geometry.dim == 0 || strncmp(name, "xrt:", 4) != 0 ||
       (real_tree && stats->clock_kind == SYSTOLE_KIND_ASSUMED)) {
     return systole_story(
         SYSTOLE_EXIT_USAGE,

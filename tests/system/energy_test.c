@@ -268,3 +268,28 @@ Test(energy, opencl_takes_what_plays_it) {
   }
   spoken_free(&said);
 }
+
+/* A preset says in what it is built; the option goes before it. */
+Test(energy, a_preset_names_its_technology) {
+  static const char *const rows[][3] = {
+      {"model:tpu-v1", NULL, "28nm"},
+      {"model:u280", NULL, "fpga-16nm"},
+      {"model:16", NULL, "45nm"},
+      {"model:tpu-v1,clock=350M", "7nm", "7nm"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    spoken said =
+        spawn(NULL, "gemm", "-d", rows[i][0], "-m", "8", "-n", "8", "-k", "8", "--json",
+              rows[i][1] != NULL ? "--technology" : NULL, rows[i][1], NULL);
+    cr_assert_eq(said.code, 0, "%s", said.error);
+    cJSON *object = json_of(&said);
+    cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(object, "technology")),
+                     rows[i][2]);
+    cJSON_Delete(object);
+    spoken_free(&said);
+  }
+  put("bad.json", "{\"dim\": 16, \"technology\": \"3nm\"}");
+  char device[128];
+  snprintf(device, sizeof device, "model:%s", in(root, "bad.json"));
+  expect_refused(2, "\"technology\" is \"3nm\"", device, "--no-check", NULL, NULL, NULL);
+}

@@ -9,6 +9,7 @@
 #include "support/error.h"
 
 struct systole_card {
+  const char *technology; /* NULL: not said */
   systole_model *model;
 };
 
@@ -59,6 +60,7 @@ static systole_status model_open(systole_card **out, const char *what,
     free(card);
     return status;
   }
+  card->technology = preset.technology;
   *out = card;
   return SYSTOLE_OK;
 }
@@ -121,6 +123,8 @@ static double model_cpu_seconds(const systole_card *card) {
   return systole_model_cpu_seconds(card->model);
 }
 
+static const char *model_technology(const systole_card *card) { return card->technology; }
+
 static int model_timing_only(const systole_card *card) {
   return systole_model_timing_only(card->model);
 }
@@ -144,4 +148,5 @@ const systole_card_ops systole_card_model = {
     .memory_name = model_memory_name,
     .run_cpu_seconds = model_cpu_seconds,
     .timing_only = model_timing_only,
+    .technology = model_technology,
 };

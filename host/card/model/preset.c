@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "card/systole_isa.h"
+#include "energy/energy.h"
 #include "program/timing.h"
 #include "support/error.h"
 #include "systole_model_presets.h" /* generated from presets/ */
@@ -136,6 +137,14 @@ static void read_memory(reader *r, systole_preset *out, const cJSON *item) {
   }
 }
 
+static void read_technology(reader *r, systole_preset *out, const cJSON *item) {
+  const char *name = text(r, item);
+  out->technology = systole_technology_named(name);
+  if (out->technology == NULL) {
+    wrong(r, "\"technology\" is \"%.20s\"; it is 45nm, 28nm, 7nm or fpga-16nm", name);
+  }
+}
+
 static void set_feature(systole_preset *out, int feature, int is) {
   out->geometry.features &= ~(1u << feature);
   if (is) out->geometry.features |= 1u << feature;
@@ -175,6 +184,8 @@ static void read_key(reader *r, systole_preset *out, const cJSON *item) {
     out->clock_mhz = number(r, item, 0.001, 2000, 0);
   } else if (strcmp(key, "clock_kind") == 0) {
     read_clock_kind(r, out, item);
+  } else if (strcmp(key, "technology") == 0) {
+    read_technology(r, out, item);
   } else if (strcmp(key, "memory_bytes") == 0) {
     out->memory_bytes = (uint64_t)number(r, item, 4096, 0x1p40, 1);
   } else if (strcmp(key, "gmem0") == 0) {

@@ -25,6 +25,7 @@ typedef struct systole_preset {
   systole_kind clock_kind;
   char memory[SystolePresetMemory]; /* as systole_axi_ports reads it */
   uint64_t memory_bytes;            /* behind each port; 0: not said */
+  const char *technology;           /* of its energy; NULL: not said. Static storage */
   int timing_only;                  /* data=0 */
   int every_event;                  /* skip=0 */
 } systole_preset;

@@ -317,6 +317,10 @@ static double record_clock_mhz(const systole_card *card, systole_kind *kind) {
   return card->inner_ops->clock_mhz(card->inner, kind);
 }
 
+static const char *record_technology(const systole_card *card) {
+  return card->inner_ops->technology(card->inner);
+}
+
 static const char *record_memory_name(const systole_card *card) {
   return card->inner_ops->memory_name(card->inner);
 }
@@ -417,6 +421,7 @@ systole_status systole_record_open(const systole_card_ops **ops, systole_card **
       .memory_name = record_memory_name,
       .run_cpu_seconds = record_run_cpu_seconds,
       .cycles = inner_ops->cycles != NULL ? record_cycles : NULL,
+      .technology = inner_ops->technology != NULL ? record_technology : NULL,
   };
   systole_sha256_begin(&recorder->hash);
   systole_status status = open_file(recorder, options->record_path);

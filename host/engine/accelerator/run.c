@@ -129,6 +129,14 @@ systole_status systole_run_once(const systole_run_context *context,
   return status;
 }
 
+/* What was asked for, else what the card is built in, else the default of its kind. */
+static const char *technology_of(const systole_run_context *context, int simulated) {
+  const systole_card_ops *ops = context->ops;
+  const char *built = ops->technology != NULL ? ops->technology(context->card) : NULL;
+  if (context->technology != NULL) return context->technology;
+  return built != NULL ? built : systole_technology_default(simulated);
+}
+
 void systole_run_fill_stats(systole_stats *stats, const systole_run_context *context,
                             const systole_run_totals *totals, uint64_t macs) {
   const systole_geometry *geometry = context->geometry;
@@ -174,7 +182,6 @@ void systole_run_fill_stats(systole_stats *stats, const systole_run_context *con
     stats->seconds = totals->wall_s;
   }
   if (stats->seconds > 0.0) stats->gops = 2e-9 * (double)macs / stats->seconds;
-  stats->technology = context->technology != NULL ? context->technology
-                                                  : systole_technology_default(simulated);
+  stats->technology = technology_of(context, simulated);
   systole_energy_accelerator(stats, geometry, &stats->power_w, &stats->energy_j);
 }
