@@ -90,8 +90,11 @@ void systole_figure_legend(char *out, size_t size, const systole_report *report,
       snprintf(out, size, "%s: modelled (exact cycles, %g MHz %s)", d->name,
                r->stats.clock_mhz, kind != NULL ? kind : "");
     } else {
-      snprintf(out, size, "%s: measured (%d thread%s)", d->name, r->threads,
-               r->threads == 1 ? "" : "s");
+      snprintf(out, size, "%s: measured", d->name);
+      if (r->threads > 0) {
+        snprintf(out, size, "%s: measured (%d thread%s)", d->name, r->threads,
+                 r->threads == 1 ? "" : "s");
+      }
     }
     return;
   }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "report/figure.h"
+#include "text.h"
 
 static int is_drawn(const systole_result *r) {
   int counted;
@@ -75,13 +76,15 @@ static void draw(FILE *script, const systole_report *report, systole_theme theme
   for (size_t d = 0; d < report->device_count; d++) {
     const systole_report_device *device = &report->devices[d];
     if (!systole_figure_has(report, d)) continue;
-    char text[192] = "", roof[96] = "";
+    char text[192] = "", roof[96] = "", peak[SystoleText];
     const int modelled = device->geometry.dim > 0;
     if (device->peak_gops > 0 && device->bandwidth_gbs > 0) {
-      snprintf(roof, sizeof roof, "; roof %.4g GOP/s, %.3g GB/s%s", device->peak_gops,
-               device->bandwidth_gbs, modelled ? "" : " measured");
+      snprintf(roof, sizeof roof, "; roof %s GOP/s, %.3g GB/s%s",
+               systole_text_figure(peak, device->peak_gops), device->bandwidth_gbs,
+               modelled ? "" : " measured");
     } else if (device->peak_gops > 0) {
-      snprintf(roof, sizeof roof, "; peak %.4g GOP/s", device->peak_gops);
+      snprintf(roof, sizeof roof, "; peak %s GOP/s",
+               systole_text_figure(peak, device->peak_gops));
     }
     snprintf(text, sizeof text, "%s: %s%s", device->name,
              modelled ? "modelled" : "measured", roof);

@@ -44,23 +44,17 @@ static void close_fold(systole_page *page) { fputs("</details>\n", page->file); 
 /* ---- the head of the page ------------------------------------------------------- */
 
 static void put_verdict(FILE *file, const systole_report *report) {
-  size_t checked = 0, wrong = 0;
-  for (size_t i = 0; i < report->result_count; i++) {
-    checked += report->results[i].checked != 0;
-    wrong += report->results[i].checked && report->results[i].mismatches > 0;
-  }
-  if (wrong > 0) {
-    fprintf(file, "<p class=\"verdict bad\">%zu of %zu results are wrong</p>\n", wrong,
-            checked);
-  } else if (checked == report->result_count) {
-    fprintf(file,
-            "<p class=\"verdict good\">All %zu results are exact, bit for bit</p>\n",
-            checked);
-  } else {
-    fprintf(file,
-            "<p class=\"verdict\">%zu of %zu results were checked and are exact</p>\n",
-            checked, report->result_count);
-  }
+  char text[192];
+  const size_t wrong =
+      systole_results_verdict(text, sizeof text, report->results, report->result_count);
+  int all = 1;
+  for (size_t i = 0; i < report->result_count; i++)
+    all &= report->results[i].checked != 0;
+  fprintf(file, "<p class=\"verdict%s\">%s</p>\n",
+          wrong > 0 ? " bad"
+          : all     ? " good"
+                    : "",
+          text);
 }
 
 static const systole_result *best_of(const systole_report *report, const char *device) {

@@ -59,12 +59,10 @@ static void put_check(systole_page *page, const systole_result *r) {
     return;
   }
   open_cell(page, r, SYSTOLE_QUANTITY_CHECK, (double)r->mismatches);
-  if (r->mismatches == 0) {
-    fputs("<span class=\"good\">exact</span></td>", page->file);
-  } else {
-    fprintf(page->file, "<span class=\"bad\">%" PRIu64 " wrong</span></td>",
-            r->mismatches);
-  }
+  char text[48];
+  systole_result_verdict(text, sizeof text, r);
+  fprintf(page->file, "<span class=\"%s\">%s</span></td>",
+          r->mismatches == 0 ? "good" : "bad", text);
 }
 
 static void put_gops(systole_page *page, const systole_result *r) {

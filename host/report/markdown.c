@@ -38,19 +38,9 @@ static void put(FILE *file, const char *text) {
 }
 
 static void put_verdict(FILE *file, const systole_report *report) {
-  size_t checked = 0, wrong = 0;
-  for (size_t i = 0; i < report->result_count; i++) {
-    checked += report->results[i].checked != 0;
-    wrong += report->results[i].checked && report->results[i].mismatches > 0;
-  }
-  if (wrong > 0) {
-    fprintf(file, "**%zu of %zu results are wrong.**", wrong, checked);
-  } else if (checked == report->result_count) {
-    fprintf(file, "**All %zu results are exact.**", checked);
-  } else {
-    fprintf(file, "**%zu of %zu results were checked and are exact.**", checked,
-            report->result_count);
-  }
+  char text[192];
+  systole_results_verdict(text, sizeof text, report->results, report->result_count);
+  fprintf(file, "**%s.**", text);
 }
 
 static void put_change(FILE *file, const systole_change *change) {
@@ -115,13 +105,8 @@ static void put_run(FILE *file, const systole_result *r) {
   put(file, r->label);
   fputs(" | ", file);
   put(file, r->device);
-  if (!r->checked) {
-    fputs(" | not checked", file);
-  } else if (r->mismatches == 0) {
-    fputs(" | exact", file);
-  } else {
-    fprintf(file, " | **%" PRIu64 " wrong**", r->mismatches);
-  }
+  systole_result_verdict(text, sizeof text, r);
+  fprintf(file, r->checked && r->mismatches > 0 ? " | **%s**" : " | %s", text);
   if (r->stats.seconds > 0) {
     fprintf(file, " | %s | %s", systole_text_figure(text, r->stats.gops),
             systole_result_is_modelled(r) ? "modelled" : "measured");

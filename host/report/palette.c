@@ -13,7 +13,8 @@ static const pair colours[] = {
     {"#aa4a86", "#dc8fbc"}, /* reddish purple, darkened for white paper */
     {"#b07d00", "#e6b73f"}, /* orange, likewise */
     {"#3d8fb8", "#7cc6ee"}, /* sky blue, likewise */
-    {"#555555", "#b8b8b8"},
+    {"#332288", "#a79bf0"}, /* indigo, wine and olive, after Paul Tol's muted set */
+    {"#882255", "#e27faf"}, {"#6f6f1d", "#c9c964"}, {"#555555", "#b8b8b8"},
 };
 enum { Colours = sizeof colours / sizeof colours[0] };
 

@@ -25,6 +25,51 @@ const char *systole_kind_word(systole_kind kind) {
   return NULL;
 }
 
+size_t systole_results_verdict(char *out, size_t size, const systole_result *results,
+                               size_t count) {
+  size_t checked = 0, wrong = 0, floats = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!results[i].checked) continue;
+    checked++;
+    wrong += results[i].mismatches > 0;
+    floats += results[i].format != SYSTOLE_FORMAT_S8;
+  }
+  const size_t whole = checked - floats;
+  char first[80];
+  if (checked == count) {
+    snprintf(first, sizeof first, "All %zu results are", checked);
+  } else {
+    snprintf(first, sizeof first, "%zu of %zu results were checked and are", checked,
+             count);
+  }
+  if (wrong > 0) {
+    snprintf(out, size, "%zu of %zu results are wrong", wrong, checked);
+  } else if (checked == 0) {
+    snprintf(out, size, "No result was checked");
+  } else if (floats == 0) {
+    snprintf(out, size, "%s exact%s", first, checked == count ? ", bit for bit" : "");
+  } else if (whole == 0) {
+    snprintf(out, size, "%s right within the rounding of their format", first);
+  } else {
+    snprintf(out, size,
+             "%s right: %zu exact, bit for bit, %zu within the rounding of "
+             "their format",
+             first, whole, floats);
+  }
+  return wrong;
+}
+
+void systole_result_verdict(char *out, size_t size, const systole_result *result) {
+  if (!result->checked) {
+    snprintf(out, size, "not checked");
+  } else if (result->mismatches > 0) {
+    snprintf(out, size, "%" PRIu64 " wrong", result->mismatches);
+  } else {
+    snprintf(out, size, "%s",
+             result->format == SYSTOLE_FORMAT_S8 ? "exact" : "within rounding");
+  }
+}
+
 systole_kind systole_kind_weaker(systole_kind a, systole_kind b) {
   static const int weakness[] = {[SYSTOLE_KIND_MEASURED] = 1,
                                  [SYSTOLE_KIND_PUBLISHED] = 2,

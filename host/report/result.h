@@ -45,6 +45,14 @@ typedef struct systole_result {
 /* "measured", "modelled", "published", "assumed", "estimate"; NULL for UNKNOWN. */
 const char *systole_kind_word(systole_kind kind);
 
+/* What can be said of all results in a sentence: "All 12 results are exact, bit for bit".
+ * Float formats are never exact, but right within the rounding of their format. Returns
+ * how many are wrong. */
+size_t systole_results_verdict(char *out, size_t size, const systole_result *results,
+                               size_t count);
+/* "exact", "within rounding", "3 wrong", "not checked". */
+void systole_result_verdict(char *out, size_t size, const systole_result *result);
+
 /* What a figure made of two others is: the weaker of their kinds, in the order measured,
  * published, modelled, assumed, estimate; UNKNOWN when one of them is. */
 systole_kind systole_kind_weaker(systole_kind a, systole_kind b);

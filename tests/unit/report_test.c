@@ -321,6 +321,28 @@ Test(table, is_the_same_in_json_csv_and_on_the_page) {
   systole_tables_free(tables);
 }
 
+Test(verdict, calls_no_float_exact) {
+  systole_result r[3] = {array_result(), cpu_result(), cpu_result()};
+  char text[192];
+  cr_assert_eq(systole_results_verdict(text, sizeof text, r, 2), 0);
+  cr_assert_str_eq(text, "All 2 results are exact, bit for bit");
+  r[2].format = SYSTOLE_FORMAT_F32;
+  cr_assert_eq(systole_results_verdict(text, sizeof text, r, 3), 0);
+  cr_assert_str_eq(text,
+                   "All 3 results are right: 2 exact, bit for bit, 1 within the "
+                   "rounding of their format");
+  systole_result_verdict(text, sizeof text, &r[2]);
+  cr_assert_str_eq(text, "within rounding");
+  r[0].checked = 0;
+  systole_results_verdict(text, sizeof text, r, 2);
+  cr_assert_str_eq(text, "1 of 2 results were checked and are exact");
+  systole_results_verdict(text, sizeof text, r, 1);
+  cr_assert_str_eq(text, "No result was checked");
+  r[2].mismatches = 5;
+  cr_assert_eq(systole_results_verdict(text, sizeof text, r, 3), 1);
+  cr_assert_str_eq(text, "1 of 2 results are wrong");
+}
+
 Test(kind, of_a_figure_made_of_two_is_the_weaker_one) {
   cr_assert_eq(systole_kind_weaker(SYSTOLE_KIND_MEASURED, SYSTOLE_KIND_PUBLISHED),
                SYSTOLE_KIND_PUBLISHED);
