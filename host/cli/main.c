@@ -21,6 +21,8 @@ static const struct {
     {"gemm", systole_main_gemm, "one matrix product on one device, checked and measured"},
     {"conv", systole_main_conv, "one convolution, or the layers of a network"},
     {"compare", systole_main_compare, "a workload on every device; figures and a report"},
+    {"sweep", systole_main_sweep,
+     "a workload on many designs of the model, and the best one"},
     {"published", systole_main_published,
      "models of published machines beside their own figures"},
     {"trace", systole_main_trace, "a waveform of a run"},

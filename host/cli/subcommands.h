@@ -8,6 +8,7 @@ int systole_main_gemm(int argc, char **argv);
 int systole_main_conv(int argc, char **argv);
 int systole_main_compare(int argc, char **argv);
 int systole_main_published(int argc, char **argv);
+int systole_main_sweep(int argc, char **argv);
 int systole_main_trace(int argc, char **argv);
 int systole_main_replay(int argc, char **argv);
 int systole_main_doctor(int argc, char **argv);

@@ -178,16 +178,23 @@ size_t systole_workload_drop_residuals(systole_workload *workload) {
   return dropped;
 }
 
+/* A file of layers, by its ending. */
+static int is_table(const char *name) {
+  const size_t length = strlen(name);
+  return length > 4 && strcmp(name + length - 4, ".csv") == 0;
+}
+
 int systole_workload_open(systole_workload *out,
                           const systole_workload_request *request) {
   memset(out, 0, sizeof *out);
-  snprintf(out->name, sizeof out->name, "%s", request->name);
+  snprintf(out->name, sizeof out->name, "%s",
+           is_table(request->name) ? "layers" : request->name);
   out->seed = request->seed;
   out->has_seed = !request->no_data;
   int code;
   if (strcmp(request->name, "mlp") == 0) {
     code = systole_network_open(out, request);
-  } else if (systole_layers_known(request->name)) {
+  } else if (systole_layers_known(request->name) || is_table(request->name)) {
     code = open_layers(out, request);
   } else if (request->a_path != NULL) {
     out->has_seed = 0;
