@@ -101,6 +101,7 @@ const systole_card_ops *const *systole_card_rows(size_t *count);
 /* ---- rows ---- */
 extern const systole_card_ops systole_card_rtl;
 extern const systole_card_ops systole_card_model;
+extern const systole_card_ops systole_card_systemc;
 extern const systole_card_ops systole_card_xrt;
 extern const systole_card_ops systole_card_xocl;
 

@@ -4,6 +4,7 @@
 static const systole_card_ops *const rows[] = {
     &systole_card_rtl,
     &systole_card_model,
+    &systole_card_systemc,
     &systole_card_xrt,
     &systole_card_xocl,
 };

@@ -162,6 +162,10 @@ static int look_at_devices(systole_findings *all) {
       /* Its kernels may take half a minute to compile, and it is there for tests. */
       systole_find(all, list[i].name, SYSTOLE_FINDING_GOOD, "", "%.200s; not tried",
                    list[i].about);
+    } else if (!list[i].usable && strncmp(list[i].name, "systemc", 7) == 0) {
+      systole_find(all, list[i].name, SYSTOLE_FINDING_NOTE,
+                   "apt-get install libsystemc-dev, then configure and build again",
+                   "not usable: %.300s", list[i].reason);
     } else if (!list[i].usable && is_cpu) {
       systole_find(all, list[i].name, SYSTOLE_FINDING_MISSING, list[i].reason,
                    "not usable");

@@ -82,9 +82,11 @@ static int simulated_dim(const systole_device_info *info) {
   return dim;
 }
 
-/* "model:tpu-v1": a machine of one's choice, there to be asked for. */
+/* "model:tpu-v1": a machine of one's choice, there to be asked for; "systemc:16": its
+ * numbers are those of model:16. */
 static int is_preset(const char *name) {
-  return strncmp(name, "model:", 6) == 0 && (name[6] < '0' || name[6] > '9');
+  return strncmp(name, "systemc:", 8) == 0 ||
+         (strncmp(name, "model:", 6) == 0 && (name[6] < '0' || name[6] > '9'));
 }
 
 /* The two sizes that stand for all: those of the demo where they are built, else the

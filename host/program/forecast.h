@@ -48,8 +48,8 @@ systole_status systole_forecast_every_event(systole_forecast *out,
 typedef struct systole_forecast_burst {
   int unit;       /* SYSTOLE_UNIT_FETCH, _WEIGHT, _LOAD, _STORE */
   int64_t now;    /* cycle that the device is in; never goes back */
-  int64_t cycle;  /* of a read's address or of a write's last beat: now, later, or up to 4
-                     cycles before, when a unit learns late that it could have gone on */
+  int64_t cycle;  /* of a read's address or of a write's last beat: now, later, or up to
+                     SYSTOLE_FORECAST_BACK before */
   int64_t offset; /* bytes from the unit's base pointer: program, weights, activations */
   int64_t bytes;
 } systole_forecast_burst;
@@ -78,6 +78,8 @@ typedef struct systole_forecast_bus {
    * SYSTOLE_FORECAST_ABANDON. */
   int (*pass)(void *user, int64_t cycle, systole_forecast_answer *answer);
 } systole_forecast_bus;
+
+enum { SYSTOLE_FORECAST_BACK = 4 }; /* cycles that a burst may lie before `now` */
 
 /* As systole_forecast_make, event by event, with bursts that `bus` answers; of `memory`
  * only the rates hold, within a burst. Where every answer is that of the law, so is the

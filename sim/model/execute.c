@@ -112,10 +112,10 @@ static uint8_t *reach(systole_model_machine *m, int unit, uint32_t index, int po
 
 /* Data for `unit` into `to`. 1: they are there; 0: they will be, or there is an error. */
 static int pull(systole_model_machine *m, int unit, uint32_t index, uint64_t address,
-                void *to, uint64_t bytes) {
+                void *to, uint64_t bytes, uint64_t ahead) {
   uint64_t bad = address;
   if (bytes == 0) return 1;
-  const int error = m->bus->read(m->bus->user, unit, address, to, bytes, &bad);
+  const int error = m->bus->read(m->bus->user, unit, address, to, bytes, ahead, &bad);
   if (error == SYSTOLE_MODEL_LATER) m->waits = 1;
   if (error > 0) raise_error(m, error, unit, index, (uint32_t)bad);
   return error == 0;
@@ -177,10 +177,10 @@ static int do_load(systole_model_machine *m, const systole_instruction *i,
       const uint64_t bytes = (uint64_t)(rows * dim);
       if (m->bus != NULL) {
         m->generation++;
-        if (!pull(m, SYSTOLE_UNIT_LOAD, index, address, to + before * dim, bytes))
+        if (!pull(m, SYSTOLE_UNIT_LOAD, index, address, to + before * dim, bytes, 0))
           return 0;
         m->load_lines++;
-      } else {
+      } else if (bytes > 0) { /* else the line is all fill, and nothing is read */
         from = reach(m, SYSTOLE_UNIT_LOAD, index, 0, address, bytes);
         if (from == NULL) return 0;
       }
@@ -236,7 +236,9 @@ static int do_params(systole_model_machine *m, const systole_instruction *i,
   uint8_t pulled[1024 * SYSTOLE_PARAM_BYTES]; /* of the largest array */
   const uint8_t *from = pulled;
   if (m->bus != NULL) {
-    if (!pull(m, SYSTOLE_UNIT_WEIGHT, index, address, pulled, bytes)) return 0;
+    const uint64_t tiles = m->tiles_count - m->tiles_used - m->tiles_pulled;
+    const uint64_t ahead = tiles * (uint64_t)dim * (uint64_t)dim;
+    if (!pull(m, SYSTOLE_UNIT_WEIGHT, index, address, pulled, bytes, ahead)) return 0;
   } else {
     from = reach(m, SYSTOLE_UNIT_WEIGHT, index, 1, address, bytes);
     if (from == NULL) return 0;
@@ -298,7 +300,7 @@ static systole_status pull_tiles(systole_model_machine *m, uint64_t steps, int *
   for (; m->tiles_pulled < steps; m->tiles_pulled++) {
     const systole_model_tile *from = &m->tile_from[m->tiles_used + m->tiles_pulled];
     if (!pull(m, SYSTOLE_UNIT_WEIGHT, from->index, from->address,
-              m->tile_bytes + m->tiles_pulled * tile, tile)) {
+              m->tile_bytes + m->tiles_pulled * tile, tile, 0)) {
       return SYSTOLE_OK;
     }
   }
@@ -773,7 +775,7 @@ static systole_status pull_program(systole_model_machine *m, uint32_t instructio
     const systole_status status = make_room(m, here + next);
     if (status != SYSTOLE_OK) return status;
     if (!pull(m, SYSTOLE_UNIT_FETCH, 0, address, m->instructions + here,
-              (uint64_t)next * SYSTOLE_INSTRUCTION_BYTES)) {
+              (uint64_t)next * SYSTOLE_INSTRUCTION_BYTES, 0)) {
       return SYSTOLE_OK;
     }
     here += next;

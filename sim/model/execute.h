@@ -28,12 +28,13 @@ enum { SYSTOLE_MODEL_LATER = -1 };
 typedef struct systole_model_bus {
   void *user; /* of the functions */
 
-  /* `bytes` at `address` into `to`. 0; or SYSTOLE_MODEL_LATER: they are not here yet, and
-   * the same is asked for again; or SYSTOLE_ERROR_SLAVE, SYSTOLE_ERROR_DECODE with the
-   * address of the burst in *bad. SYSTOLE_UNIT_FETCH reads ahead of its time and is never
-   * told to come back. */
+  /* `bytes` at `address` into `to`, behind `ahead` bytes of instructions before that the
+   * unit will ask for later (tiles, before column parameters). 0; or SYSTOLE_MODEL_LATER:
+   * they are not here yet, and the same is asked for again; or SYSTOLE_ERROR_SLAVE,
+   * SYSTOLE_ERROR_DECODE with the address of the burst in *bad. SYSTOLE_UNIT_FETCH reads
+   * ahead of its time and is never told to come back. */
   int (*read)(void *user, int unit, uint64_t address, void *to, uint64_t bytes,
-              uint64_t *bad);
+              uint64_t ahead, uint64_t *bad);
   /* The other way, for STORE number `index` of the program. 0 or an error. */
   int (*write)(void *user, uint32_t index, uint64_t address, const void *from,
                uint64_t bytes, uint64_t *bad);

@@ -389,6 +389,12 @@ systole_status systole_model_compute(systole_model *model, int *failed) {
   return status;
 }
 
+void systole_model_starved(systole_model *model) {
+  if (model->machine.error.code == SYSTOLE_ERROR_NONE) {
+    systole_model_starve(&model->machine);
+  }
+}
+
 void systole_model_fail(systole_model *model, int code, int unit, uint32_t index,
                         uint64_t address) {
   systole_model_error *error = &model->machine.error;

@@ -71,6 +71,9 @@ systole_status systole_model_run_timed(systole_model *model,
 /* Inside of it: computes as far as data are there. *failed is 1 when an error was found,
  * and the run should be abandoned. */
 systole_status systole_model_compute(systole_model *model, int *failed);
+/* Inside of it: nothing is computed that should be; units wait for what never comes. No
+ * effect once there is an error. */
+void systole_model_starved(systole_model *model);
 /* A response that came after the data had gone: the run's error, if it is the first. */
 void systole_model_fail(systole_model *model, int code, int unit, uint32_t index,
                         uint64_t address);

@@ -34,7 +34,7 @@ static int64_t law_send(void *user, const systole_forecast_burst *burst) {
   law *l = user;
   const int channel = channel_of(burst->unit);
   cr_assert_geq(burst->now, l->now, "time went back");
-  cr_assert_geq(burst->cycle, burst->now - 4);
+  cr_assert_geq(burst->cycle, burst->now - SYSTOLE_FORECAST_BACK);
   l->now = burst->now;
   cr_assert_gt(burst->bytes, 0);
   cr_assert_leq(burst->bytes, 4096);

@@ -73,6 +73,12 @@ int systole_rtl_find(char *path, systole_rtl_variant variant) {
   return each_folder(look, &s);
 }
 
+int systole_rtl_find_file(char *path, const char *name) {
+  search s = {path, ""};
+  (void)snprintf(s.name, sizeof s.name, "%s", name);
+  return each_folder(look, &s);
+}
+
 typedef struct collection {
   char *text;
   size_t bytes, used;

@@ -23,6 +23,10 @@ void systole_rtl_file_name(char *name, systole_rtl_variant variant);
  * 1, or 0 when it is in none of them. */
 int systole_rtl_find(char *path, systole_rtl_variant variant);
 
+/* The same for any file that is loaded when a device is opened. `name` has at most 63
+ * bytes. */
+int systole_rtl_find_file(char *path, const char *name);
+
 /* The same folders as text, separated by ", ". */
 void systole_rtl_folders(char *text, size_t bytes);
 
