@@ -23,6 +23,7 @@ enum {
 
 struct systole_engine {
   const systole_float_kernel *kernel;
+  systole_pool *pool; /* NULL with one thread */
   int threads;
   systole_energy_meter *counters; /* for spans that counters can resolve */
   systole_energy_meter *model;
@@ -102,6 +103,7 @@ static void close_engine(systole_engine *engine) {
   if (engine == NULL) return;
   systole_energy_meter_close(engine->model);
   systole_energy_meter_close(engine->counters);
+  systole_pool_free(engine->pool);
   free(engine);
 }
 
@@ -130,7 +132,9 @@ static systole_status open_engine(systole_engine **out, const char *name,
   engine->threads = asked > 0 ? asked : systole_pool_cpus();
   systole_energy_meter_options meter = SYSTOLE_ENERGY_METER_OPTIONS_INIT;
   meter.threads = engine->threads;
-  systole_status status = systole_energy_meter_open(&engine->counters, &meter);
+  systole_status status = SYSTOLE_OK;
+  if (engine->threads > 1) status = systole_pool_create(&engine->pool, engine->threads);
+  if (status == SYSTOLE_OK) status = systole_energy_meter_open(&engine->counters, &meter);
   meter.model_only = 1;
   if (status == SYSTOLE_OK) status = systole_energy_meter_open(&engine->model, &meter);
   if (status != SYSTOLE_OK) {
@@ -202,7 +206,8 @@ static systole_status prepare_f32(systole_engine_weights **out, systole_engine *
   /* The kernel keeps its own copy. */
   if (status == SYSTOLE_OK) status = in_format(&packed, engine, b, ldb, k, n);
   if (status == SYSTOLE_OK) {
-    status = engine->kernel->prepare(&weights->weights, engine->threads, n, k, packed);
+    status = engine->kernel->prepare(&weights->weights, engine->pool, engine->threads, n,
+                                     k, packed);
   }
   systole_release(packed);
   if (status != SYSTOLE_OK) {

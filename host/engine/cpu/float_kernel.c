@@ -85,7 +85,7 @@ static int product_good(const systole_float_kernel *kernel, int k, int integers)
   a16 = in_format(kernel->format, a, TestM * k);
   b16 = in_format(kernel->format, b, TestN * k);
   if (a16 == NULL || b16 == NULL) goto done;
-  if (kernel->prepare(&weights, 1, TestN, k, b16) != SYSTOLE_OK) goto done;
+  if (kernel->prepare(&weights, NULL, 1, TestN, k, b16) != SYSTOLE_OK) goto done;
   if (kernel->gemm(weights, TestM, a16, k, c, TestN, &name, &prepare_s) != SYSTOLE_OK) {
     goto done;
   }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "pool.h"
 #include "systole/systole.h"
 
 typedef struct systole_float_kernel systole_float_kernel;
@@ -18,9 +19,10 @@ struct systole_float_kernel {
    * follows "it needs". */
   int (*usable)(const char **why);
 
-  /* b: K x N without gaps, float for F32, uint16_t for BF16. n, k >= 1. */
-  systole_status (*prepare)(systole_float_weights **out, int threads, int64_t n,
-                            int64_t k, const void *b);
+  /* b: K x N without gaps, float for F32, uint16_t for BF16. n, k >= 1. The pool has
+   * `threads` threads and outlives the weights; NULL with one. */
+  systole_status (*prepare)(systole_float_weights **out, systole_pool *pool, int threads,
+                            int64_t n, int64_t k, const void *b);
   void (*weights_free)(systole_float_weights *weights);
 
   /* m >= 1; a in the format, rows lda elements apart. *name is what computed, static

@@ -19,6 +19,8 @@ enum {
    * 249 against 217 GFLOP/s, 1024^3 202 against 230. */
   PackedRows = 256,
   Cached = 4, /* sizes of M whose primitives are kept */
+  Tile = 64,  /* rows or columns */
+  LeastStep = 128,
 };
 
 /* A matmul for one M, with the weights as it wants them. */
@@ -33,6 +35,7 @@ typedef struct made {
 
 struct systole_float_weights {
   systole_format format;
+  systole_pool *pool; /* NULL: one thread */
   int threads;
   int64_t n, k;
   void *b; /* K x N without gaps */
@@ -81,7 +84,8 @@ static systole_status failed(dnnl_status_t s, const systole_float_weights *w, in
 }
 
 static systole_status prepare(systole_float_weights **out, systole_format format,
-                              int threads, int64_t n, int64_t k, const void *b) {
+                              systole_pool *pool, int threads, int64_t n, int64_t k,
+                              const void *b) {
   *out = NULL;
   systole_float_weights *weights = calloc(1, sizeof *weights);
   if (weights == NULL) {
@@ -89,6 +93,7 @@ static systole_status prepare(systole_float_weights **out, systole_format format
                         "no memory is left for prepared weights");
   }
   weights->format = format;
+  weights->pool = pool;
   weights->threads = threads;
   weights->n = n;
   weights->k = k;
@@ -112,14 +117,14 @@ static systole_status prepare(systole_float_weights **out, systole_format format
   return SYSTOLE_OK;
 }
 
-static systole_status prepare_f32(systole_float_weights **out, int threads, int64_t n,
-                                  int64_t k, const void *b) {
-  return prepare(out, SYSTOLE_FORMAT_F32, threads, n, k, b);
+static systole_status prepare_f32(systole_float_weights **out, systole_pool *pool,
+                                  int threads, int64_t n, int64_t k, const void *b) {
+  return prepare(out, SYSTOLE_FORMAT_F32, pool, threads, n, k, b);
 }
 
-static systole_status prepare_bf16(systole_float_weights **out, int threads, int64_t n,
-                                   int64_t k, const void *b) {
-  return prepare(out, SYSTOLE_FORMAT_BF16, threads, n, k, b);
+static systole_status prepare_bf16(systole_float_weights **out, systole_pool *pool,
+                                   int threads, int64_t n, int64_t k, const void *b) {
+  return prepare(out, SYSTOLE_FORMAT_BF16, pool, threads, n, k, b);
 }
 
 static dnnl_status_t describe(made *m, const systole_float_weights *w) {
@@ -209,20 +214,80 @@ static dnnl_status_t matmul(systole_float_weights *w, int64_t m, const void *a,
   return s == dnnl_success ? dnnl_stream_wait(w->stream) : s;
 }
 
+/* ---- tall products -------------------------------------------------------------------
+ */
+
+/* A part of C for each task: threads of our own take them, because a loop of OpenMP ends
+ * only when every thread has come by (pool.h). Measured with ten other programs on two
+ * cores: 117 GFLOP per CPU second by OpenMP. */
+typedef struct tall {
+  const systole_float_weights *weights;
+  int64_t m, lda, ldc;
+  const float *a;
+  float *c;
+  int64_t tasks, step; /* rows or columns of one task */
+  int by_rows;
+  dnnl_status_t status; /* of a task that failed */
+} tall;
+
+static void run_task(void *user, int64_t task, int thread) {
+  tall *of = user;
+  const systole_float_weights *w = of->weights;
+  const int64_t first = task * of->step;
+  const int64_t rest = (of->by_rows ? of->m : w->n) - first;
+  const int64_t size = rest < of->step ? rest : of->step;
+  const float *b = w->b;
+  (void)thread;
+  omp_set_num_threads(1); /* of this thread alone */
+  const dnnl_status_t s =
+      of->by_rows ? dnnl_sgemm('N', 'N', size, w->n, w->k, 1.0F, of->a + first * of->lda,
+                               of->lda, b, w->n, 0.0F, of->c + first * of->ldc, of->ldc)
+                  : dnnl_sgemm('N', 'N', of->m, size, w->k, 1.0F, of->a, of->lda,
+                               b + first, w->n, 0.0F, of->c + first, of->ldc);
+  if (s != dnnl_success) {
+    __atomic_store_n(&of->status, s, __ATOMIC_RELAXED);
+  }
+}
+
+static dnnl_status_t multiply_tall(const systole_float_weights *w, int threads, int64_t m,
+                                   const float *a, int64_t lda, float *c, int64_t ldc) {
+  tall of = {.weights = w,
+             .m = m,
+             .lda = lda,
+             .ldc = ldc,
+             .a = a,
+             .c = c,
+             .by_rows = m > w->n,
+             .status = dnnl_success};
+  const int64_t size = of.by_rows ? m : w->n;
+  /* Each task packs the whole of one operand, so there are few; multiples of the widest
+   * register tile leave no narrow one. */
+  const int64_t wanted = threads > 1 ? 4 * (int64_t)threads : 1;
+  of.step = (size / wanted + Tile - 1) / Tile * Tile;
+  if (of.step < LeastStep) of.step = LeastStep;
+  of.tasks = (size + of.step - 1) / of.step;
+  if (w->pool != NULL) {
+    systole_pool_run(w->pool, threads, of.tasks, run_task, &of);
+  } else {
+    for (int64_t task = 0; task < of.tasks; task++) run_task(&of, task, 0);
+  }
+  return of.status;
+}
+
 static systole_status gemm(systole_float_weights *weights, int64_t m, const void *a,
                            int64_t lda, float *c, int64_t ldc, const char **name,
                            double *prepare_s) {
   /* OpenMP's count belongs to the calling thread, whose owner may use OpenMP too. */
   const int before = omp_get_max_threads();
-  omp_set_num_threads(systole_float_threads(weights->threads, m, weights->n, weights->k));
+  const int threads = systole_float_threads(weights->threads, m, weights->n, weights->k);
   dnnl_status_t s;
   if (weights->format == SYSTOLE_FORMAT_F32 && m > PackedRows) {
     *name = "onednn-sgemm";
-    s = dnnl_sgemm('N', 'N', m, weights->n, weights->k, 1.0F, a, lda, weights->b,
-                   weights->n, 0.0F, c, ldc);
+    s = multiply_tall(weights, weights->pool != NULL ? threads : 1, m, a, lda, c, ldc);
   } else {
     *name = weights->format == SYSTOLE_FORMAT_F32 ? "onednn-matmul-f32"
                                                   : "onednn-matmul-bf16";
+    omp_set_num_threads(threads);
     s = matmul(weights, m, a, lda, c, ldc, prepare_s);
   }
   omp_set_num_threads(before);

@@ -73,8 +73,9 @@ static void weights_free(systole_float_weights *weights) {
   free(weights);
 }
 
-static systole_status prepare(systole_float_weights **out, int threads, int64_t n,
-                              int64_t k, const void *b) {
+static systole_status prepare(systole_float_weights **out, systole_pool *pool,
+                              int threads, int64_t n, int64_t k, const void *b) {
+  (void)pool; /* it has threads of its own */
   *out = NULL;
   if (n > INT32_MAX || k > INT32_MAX) {
     return systole_fail(SYSTOLE_ERR_UNSUPPORTED,
