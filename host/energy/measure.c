@@ -221,9 +221,12 @@ systole_status systole_energy_measure(systole_energy_report *out,
   /* A hair more, so that a window's own span is never the shorter one. */
   m.window_s = fmax(m.options->window_s > 0 ? m.options->window_s : usual_window_s,
                     has_source ? 1.001 * shortest : 0);
+  const char *when = "";
   status = work(user);
   for (int i = 0; i < count && status == SYSTOLE_OK; i++) {
-    if (has_source) status = rest(&m, &windows[i]);
+    if (has_source && failed_window(windows, i, &when) == 0) {
+      status = rest(&m, &windows[i]);
+    }
     if (status == SYSTOLE_OK) status = busy(&m, &windows[i]);
     out->runs += windows[i].runs;
     out->idle_s += windows[i].idle_s;
@@ -231,7 +234,6 @@ systole_status systole_energy_measure(systole_energy_report *out,
   }
   if (status != SYSTOLE_OK) goto done;
 
-  const char *when = "";
   const int failed = has_source ? failed_window(windows, count, &when) : 0;
   const int measured = has_source && failed == 0;
   const char *missing = systole_energy_meter_missing(m.meter);
@@ -247,7 +249,11 @@ systole_status systole_energy_measure(systole_energy_report *out,
     (void)snprintf(out->why, sizeof out->why, "%.120s needs windows of %.0f s",
                    systole_energy_meter_best(m.meter), ceil(shortest));
   } else if (!measured) {
-    (void)snprintf(out->why, sizeof out->why, "%.250s", missing);
+    /* The first reason of several; a program shows the rest with source_list. */
+    const char *end = strstr(missing, "; ");
+    (void)snprintf(out->why, sizeof out->why, "%.*s%s",
+                   end != NULL ? (int)(end - missing) : (int)strlen(missing), missing,
+                   end != NULL ? "; of the other sources systole doctor tells" : "");
   }
   if (!measured && m.model == NULL) {
     char why[sizeof out->why];
