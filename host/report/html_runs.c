@@ -190,22 +190,41 @@ static void put_bounds(systole_page *page, const systole_result *r,
   systole_html_close(page, kind);
 }
 
+static int has_incremental(const systole_report *report) {
+  for (size_t i = 0; i < report->result_count; i++) {
+    const systole_result *r = &report->results[i];
+    if (r->has_energy && r->energy.incremental_w.kind != SYSTOLE_KIND_UNKNOWN) return 1;
+  }
+  return 0;
+}
+
 void systole_html_powers(systole_page *page) {
   const char *previous = NULL;
+  const int incremental = has_incremental(page->report);
   FILE *file = page->file;
   open_table(page, "power", "power and energy");
   systole_html_head(file, "power", "W", 0);
+  if (incremental) systole_html_head(file, "beyond rest", "W", 0);
   systole_html_head(file, "energy", "mJ", 0);
   systole_html_head(file, "efficiency", "GOP/s/W", 0);
+  systole_html_head(file, "over Landauer's limit", "times", 0);
   fputs("</tr></thead>", file);
   for (size_t i = 0; i < page->report->result_count; i++) {
     const systole_result *r = &page->report->results[i];
     const systole_bounds efficiency = systole_result_efficiency(r);
     if (r->stats.power_w.kind == SYSTOLE_KIND_UNKNOWN) continue;
+    const systole_bounds unknown = {SYSTOLE_KIND_UNKNOWN, 0, 0, 0};
+    const systole_bounds landauer =
+        systole_energy_landauer_times(&r->stats.energy_j, r->stats.macs);
     open_row(page, i, &previous);
     put_bounds(page, r, SYSTOLE_QUANTITY_POWER, &r->stats.power_w, 1);
+    if (incremental) {
+      put_bounds(page, r, SYSTOLE_QUANTITY_INCREMENTAL,
+                 r->has_energy ? &r->energy.incremental_w : &unknown, 1);
+    }
     put_bounds(page, r, SYSTOLE_QUANTITY_ENERGY, &r->stats.energy_j, 1000);
     put_bounds(page, r, SYSTOLE_QUANTITY_EFFICIENCY, &efficiency, 1);
+    put_bounds(page, r, SYSTOLE_QUANTITY_LANDAUER, &landauer, 1);
     fputs("</tr>", file);
   }
   close_rows(page, previous);

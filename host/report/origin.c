@@ -77,7 +77,9 @@ const char *systole_quantity_name(systole_quantity quantity) {
       [SYSTOLE_QUANTITY_INTENSITY] = "operations per byte",
       [SYSTOLE_QUANTITY_POWER] = "power",
       [SYSTOLE_QUANTITY_ENERGY] = "energy",
-      [SYSTOLE_QUANTITY_EFFICIENCY] = "GOP/s/W"};
+      [SYSTOLE_QUANTITY_EFFICIENCY] = "GOP/s/W",
+      [SYSTOLE_QUANTITY_INCREMENTAL] = "power beyond rest",
+      [SYSTOLE_QUANTITY_LANDAUER] = "energy over Landauer's limit"};
   return names[quantity];
 }
 
@@ -123,14 +125,27 @@ static const char *of_time(char *source, size_t size, const systole_result *r) {
 static const char *of_energy(char *source, size_t size, const systole_result *r) {
   const char *kind = systole_kind_word(r->stats.power_w.kind);
   if (kind == NULL) return NULL;
-  if (r->stats.power_w.kind == SYSTOLE_KIND_MEASURED) {
+  if (r->stats.power_w.kind == SYSTOLE_KIND_MEASURED && r->has_energy) {
+    snprintf(
+        source, size,
+        "%.100s; median of %d windows of %.3g s of repeated runs, each after as much "
+        "rest; the bounds are those of its accuracy and steps (docs/energy.md)",
+        r->energy.source, r->energy.windows, r->energy.window_s);
+  } else if (r->stats.power_w.kind == SYSTOLE_KIND_MEASURED) {
     snprintf(source, size,
              "energy counters of this machine, read around the run (docs/energy.md); the "
              "bounds are their accuracy");
+  } else if (r->stats.has_cycles) {
+    snprintf(
+        source, size,
+        "activity model%s%s: events counted in the run times coefficients, each with "
+        "its source in host/energy/data; the bounds are those of the coefficients",
+        r->stats.technology != NULL ? " for " : "",
+        r->stats.technology != NULL ? r->stats.technology : "");
   } else {
     snprintf(source, size,
-             "activity model: events counted in the run times coefficients, each with "
-             "its source in host/energy/data; the bounds are those of the coefficients");
+             "model: CPU time x TDP of a core, or a GPU's power limit x a share "
+             "(docs/energy.md); nothing here could be read for a run of this length");
   }
   return kind;
 }
@@ -200,6 +215,18 @@ const char *systole_origin_of(char *source, size_t size, const systole_result *r
                        : "operations over the least traffic there can be, each operand "
                          "and result once");
       kind = counted ? "counted" : "computed";
+      break;
+    case SYSTOLE_QUANTITY_INCREMENTAL:
+      if (!r->has_energy || r->energy.incremental_w.kind == SYSTOLE_KIND_UNKNOWN) break;
+      kind = of_energy(source, size, r);
+      break;
+    case SYSTOLE_QUANTITY_LANDAUER:
+      kind = systole_kind_word(s->energy_j.kind);
+      if (kind == NULL || s->macs == 0) break;
+      snprintf(source, size,
+               "energy over multiply-accumulates x %d bits x k T ln 2 at %g K (Landauer "
+               "1961); kind and bounds are those of the energy",
+               SYSTOLE_LANDAUER_BITS_PER_MAC, SYSTOLE_LANDAUER_KELVIN);
       break;
     case SYSTOLE_QUANTITY_POWER:
     case SYSTOLE_QUANTITY_ENERGY:

@@ -41,6 +41,8 @@ typedef enum systole_quantity {
   SYSTOLE_QUANTITY_POWER,
   SYSTOLE_QUANTITY_ENERGY,
   SYSTOLE_QUANTITY_EFFICIENCY,
+  SYSTOLE_QUANTITY_INCREMENTAL,
+  SYSTOLE_QUANTITY_LANDAUER,
 } systole_quantity;
 
 /* The kind of that figure of a run, and its source in words; NULL and "" when the run has
