@@ -122,6 +122,7 @@ typedef struct search {
   const char *rail;                /* the label that is asked for; NULL: none */
   char labels[160];                /* of what was found and not taken */
   char denied[SYSTOLE_PATH_BYTES]; /* what may not be read; "" when all may */
+  int error;                       /* why */
 } search;
 
 static int exists(const char *path) { return access(path, F_OK) == 0; }
@@ -154,8 +155,10 @@ static void add(search *s, const char *kind, int index, const char *suffix) {
   if (!wanted) return;
   if (!systole_read_number(channel->path, &value) ||
       (volts && !systole_read_number(channel->current, &value))) {
-    if (errno == EACCES || errno == EPERM || s->denied[0] == '\0')
+    if (errno == EACCES || errno == EPERM || s->denied[0] == '\0') {
+      s->error = errno;
       memcpy(s->denied, channel->path, sizeof s->denied);
+    }
     return;
   }
   const size_t used = strlen(out->source);
@@ -238,10 +241,10 @@ static int take(systole_hwmon *out, const chip *chips, int count, systole_energy
     taken++;
   }
   if (taken == 0 && s.denied[0] != '\0') {
-    systole_sampler_say(reason, 1,
-                        "sudo chmod a+r " HWMON "/hwmon*/energy*_input " HWMON
-                        "/hwmon*/power*_input",
-                        "hwmon: %s cannot be read as a number", s.denied);
+    systole_sampler_say(
+        reason, 1,
+        "sudo chmod a+r " HWMON "/hwmon*/energy*_input " HWMON "/hwmon*/power*_input",
+        "hwmon: %s cannot be read as a number (%s)", s.denied, strerror(s.error));
   } else if (taken == 0 && s.of != NULL) {
     systole_sampler_say(reason, 1, "", "hwmon: %s has no such sensor%s%s", s.of->name,
                         s.labels[0] != '\0' ? "; it has " : "", s.labels);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "energy/energy.h"
 #include "energy/integrator.h"
@@ -344,16 +346,23 @@ Test(nvml, reads_the_counter) {
    * driver began anew, was gone at the end, or did not count. */
   energy = after_ms(meter, 100);
   cr_expect_eq(energy.kind, SYSTOLE_KIND_UNKNOWN);
-  static const char *const ends[] = {"energy_mj 7\n", "", "energy_mj 5250500\n"};
+  systole_energy_meter_close(meter);
+  static const char *const ends[] = {"energy_mj 7\n", "", "energy_mj 5250500\n",
+                                     "energy_mj 5260500\n"};
+  systole_sampler_reason reason = {0, "", ""};
+  systole_sampler *sampler = NULL;
+  const systole_sampler_span span = {2.05, 0};
+  systole_sampler_nvml.open(&sampler, m.root, &options, &reason);
+  cr_assert_not_null(sampler, "%s", reason.why);
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
     put("/nvml", "energy_mj 5250500\n");
-    systole_energy_meter_begin(meter);
-    systole_made_wait_ms(2050);
+    systole_sampler_nvml.begin(sampler);
     put("/nvml", ends[i]);
-    systole_energy_meter_end(meter, NULL, &energy);
-    cr_expect_eq(energy.kind, SYSTOLE_KIND_UNKNOWN, "'%s'", ends[i]);
+    systole_sampler_nvml.end(sampler, &span, &energy);
+    cr_expect_eq(energy.kind, i < 3 ? SYSTOLE_KIND_UNKNOWN : SYSTOLE_KIND_MEASURED,
+                 "'%s'", ends[i]);
   }
-  systole_energy_meter_close(meter);
+  systole_sampler_nvml.close(sampler);
 }
 
 Test(nvml, looks_at_power_where_there_is_no_counter) {
@@ -411,6 +420,8 @@ Test(nvml, says_why_there_is_nothing) {
   systole_energy_meter_options options = of(SYSTOLE_ENERGY_OF_GPU);
   put("/nvml", "init 9\n");
   expect_refused(&options, "Driver Not Loaded");
+  put("/nvml", "init 4\n"); /* NVML_ERROR_NO_PERMISSION */
+  expect_refused(&options, "chmod a+rw /dev/nvidia0");
   put("/nvml", "gpus 0\n");
   expect_refused(&options, "there are 0 NVIDIA GPUs");
   put("/nvml", "gpus 1\n");
@@ -552,6 +563,48 @@ Test(rapl, two_packages_of_which_one_cannot_be_read_are_none) {
   expect_source(meter, "model: ");
   cr_expect_not_null(strstr(systole_energy_meter_missing(meter), "intel-rapl:1"));
   systole_energy_meter_close(meter);
+}
+
+/* What is root's alone, seen by somebody else. The tests may run as root, whom no mode
+ * stops, so they step down. */
+static void deny(const char *path) {
+  char name[256];
+  snprintf(name, sizeof name, "%s%s", m.root, path);
+  cr_assert_eq(chmod(name, 0400), 0);
+}
+
+Test(rapl, what_only_root_may_read_is_said_to_be_so) {
+  if (geteuid() != 0) return; /* the files would be one's own */
+  put(ZONE "0/name", "package-0\n");
+  put(ZONE "0/energy_uj", "1000000\n");
+  put(HWMON "hwmon0/name", "amd_energy\n");
+  put(HWMON "hwmon0/energy1_label", "Esocket0\n");
+  put(HWMON "hwmon0/energy1_input", "5\n");
+  put_battery("BAT0", "Discharging\n", 5000000);
+  deny(ZONE "0/energy_uj");
+  deny(HWMON "hwmon0/energy1_input");
+  deny(SUPPLY "BAT0/power_now");
+  cr_assert_eq(chmod(m.root, 0755), 0);
+  systole_energy_source *list = NULL;
+  size_t count = 0;
+  setenv("SYSTOLE_ROOT", m.root, 1);
+  cr_assert_eq(seteuid(65534), 0);
+  const systole_status status = systole_energy_source_list(&list, &count);
+  cr_assert_eq(seteuid(0), 0);
+  cr_assert_eq(status, SYSTOLE_OK);
+  int denied = 0;
+  for (size_t i = 0; i < count; i++) {
+    const systole_energy_source *s = &list[i];
+    const int of_ours = strcmp(s->name, "powercap") == 0 ||
+                        (strcmp(s->name, "hwmon") == 0 && strcmp(s->of, "CPU") == 0);
+    if (!of_ours) continue;
+    denied++;
+    cr_expect(s->there && !s->usable, "%s", s->found);
+    cr_expect_not_null(strstr(s->found, "Permission denied"), "%s", s->found);
+    cr_expect_not_null(strstr(s->remedy, "sudo chmod a+r /sys/class/"), "%s", s->remedy);
+  }
+  cr_expect_eq(denied, 2);
+  systole_energy_source_list_free(list);
 }
 
 /* Gone at one span's begin and back at its end: what it did before is not the span's. */
