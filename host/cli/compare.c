@@ -736,7 +736,8 @@ int systole_main_compare(int argc, char **argv) {
   systole_bar_end(&all.overall.bar);
   if (code == 0 && course != NULL) {
     systole_course_memory(devices);
-    code = systole_course_measure(course, &all.wrong, devices, reference);
+    code = systole_course_measure(course, &all.wrong, &workload, devices,
+                                  &arguments.common.device, reference);
   }
   judge_load(note, sizeof note, before);
   if (code == 0 && arguments.energy.window_s > 0)

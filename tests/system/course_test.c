@@ -128,6 +128,33 @@ static void check_training(const cJSON *report) {
   cr_assert_eq(priced, 1);
 }
 
+/* A library for floats may be missing. */
+static int has_floats(void) {
+  spoken said =
+      spawn(NULL, "gemm", "--device", "cpu-f32", "-m", "8", "-n", "8", "-k", "8", NULL);
+  const int good = said.code == 0;
+  spoken_free(&said);
+  return good;
+}
+
+static void check_formats(const cJSON *report) {
+  const cJSON *row;
+  int float32 = 0, int8 = 0;
+  cJSON_ArrayForEach(row, cJSON_GetObjectItem(table_of(report, "formats"), "rows")) {
+    if (strcmp(words(row, "machine"), "cpu") != 0) continue;
+    if (strcmp(words(row, "format"), "fp32") == 0) {
+      float32++;
+      cr_assert_float_eq(value(row, "speedup"), 1, 1e-9);
+    } else {
+      int8++;
+      cr_assert_str_eq(words(row, "format"), "int8");
+      cr_assert_gt(value(row, "speedup"), 0);
+    }
+  }
+  cr_assert_eq(float32, 4, "one for each product");
+  cr_assert_eq(int8, 4);
+}
+
 static void check_figures(const char *place) {
   static const char *const figures[] = {
       "landscape", "network-latency", "network-batch", "amdahl", "serving",
@@ -148,10 +175,11 @@ Test(course, answers_every_question) {
       "onchip_mib#,process_nm#,clock_mhz#,price#,currency,source\n"
       "our board,fpga,2026,int8,100,,5,busy,,,,,50,EUR,\"meter of our lab\"\n";
   write_file(in(folder, "more.csv"), more, sizeof more - 1);
+  const int floats = has_floats();
   spoken said = spawn(NULL, "compare", "--workload", "course", "--quick", "--devices",
-                      "model:16,model:64,cpu", "--price", "cpu=0.05", "--parameters",
-                      "1e9", "--tokens", "20e9", "--published", in(folder, "more.csv"),
-                      "--out", place, NULL);
+                      floats ? "model:16,model:64,cpu,cpu-f32" : "model:16,model:64,cpu",
+                      "--price", "cpu=0.05", "--parameters", "1e9", "--tokens", "20e9",
+                      "--published", in(folder, "more.csv"), "--out", place, NULL);
   cr_assert_eq(said.code, 0, "%s", said.error);
   cr_assert_null(strstr(said.error, "warning"), "%s", said.error);
   spoken_free(&said);
@@ -160,6 +188,7 @@ Test(course, answers_every_question) {
   check_networks(report, 3);
   check_amdahl(report);
   check_training(report);
+  if (floats) check_formats(report);
   const cJSON *row;
   int ours = 0, landauer = 0;
   cJSON_ArrayForEach(row, cJSON_GetObjectItem(table_of(report, "efficiency"), "rows")) {

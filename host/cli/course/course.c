@@ -76,6 +76,7 @@ void systole_course_close(systole_course *course) {
       }
     }
   }
+  free(course->format_runs);
   systole_records_free(course->devices);
   systole_records_free(course->more);
   systole_records_free(course->serving_published);
@@ -206,8 +207,9 @@ static int go_on(void *user, uint64_t done, uint64_t total) {
   return systole_interrupted();
 }
 
-int systole_course_measure(systole_course *course, int *wrong, const systole_fleet *fleet,
-                           systole_device *cpu) {
+int systole_course_measure(systole_course *course, int *wrong,
+                           const systole_workload *workload, const systole_fleet *fleet,
+                           const systole_device_options *options, systole_device *cpu) {
   course->fleet = &course->own;
   course->cpu = cpu;
   for (size_t d = 0; d < fleet->count; d++) {
@@ -216,9 +218,13 @@ int systole_course_measure(systole_course *course, int *wrong, const systole_fle
     course->own.devices[course->own.count++] = fleet->devices[d];
     systole_device_set_progress(fleet->stations[d].device, go_on, NULL);
   }
-  if (course->own.count == 0) return 0; /* float devices alone: products are all */
   systole_bar_start(&course->bar, "course");
-  int code = systole_networks_measure(course, wrong);
+  int code = systole_formats_measure(course, workload, fleet, options);
+  if (course->own.count == 0) { /* float devices alone: products are all */
+    systole_bar_end(&course->bar);
+    return code;
+  }
+  if (code == 0) code = systole_networks_measure(course, wrong);
   if (code == 0) code = systole_serving_measure(course, wrong);
   if (code == 0) code = systole_profile_measure(course, wrong);
   systole_bar_end(&course->bar);
@@ -231,7 +237,7 @@ int systole_course_measure(systole_course *course, int *wrong, const systole_fle
 void systole_course_tables(const systole_course *course, systole_tables *tables,
                            const systole_report *report) {
   systole_devices_tables(course, tables, report);
-  systole_formats_table(course, tables, report);
+  systole_formats_table(course, tables);
   if (course->own.count > 0) {
     systole_networks_tables(course, tables);
     systole_serving_tables(course, tables, report);

@@ -7,6 +7,7 @@
 
 #include "fleet.h"
 #include "report/report.h"
+#include "workload.h"
 
 typedef struct systole_course systole_course;
 
@@ -34,10 +35,12 @@ int systole_course_fits(const systole_course *course, const systole_fleet *fleet
 /* The memory's speed on the devices that are CPUs, for the roofline. */
 void systole_course_memory(systole_fleet *fleet);
 
-/* Measures. `cpu` computes right results. Returns an exit code. *wrong becomes 1, and the
- * story is stored, when a device's result differs. */
-int systole_course_measure(systole_course *course, int *wrong, const systole_fleet *fleet,
-                           systole_device *cpu);
+/* Measures. The workload is the comparison's, solved; `cpu` computes right results.
+ * Returns an exit code. *wrong becomes 1, and the story is stored, when a device's result
+ * differs. */
+int systole_course_measure(systole_course *course, int *wrong,
+                           const systole_workload *workload, const systole_fleet *fleet,
+                           const systole_device_options *options, systole_device *cpu);
 
 /* Fills tables from what was measured and from the runs of the report. */
 void systole_course_tables(const systole_course *course, systole_tables *tables,

@@ -67,6 +67,8 @@ struct systole_course {
   systole_fleet own;          /* those of the devices that take int8: borrowed handles */
   const systole_fleet *fleet; /* the same */
   systole_device *cpu;
+  systole_result *format_runs; /* [product][device]; owned */
+  size_t format_run_count;
   systole_networks networks;
   systole_serving serving;
   systole_profile profile;
@@ -88,8 +90,12 @@ void systole_serving_tables(const systole_course *course, systole_tables *tables
 void systole_profile_table(const systole_course *course, systole_tables *tables);
 void systole_devices_tables(const systole_course *course, systole_tables *tables,
                             const systole_report *report);
-void systole_formats_table(const systole_course *course, systole_tables *tables,
-                           const systole_report *report);
+/* Every product in every format of the devices compared. Nothing without a float device.
+ */
+int systole_formats_measure(systole_course *course, const systole_workload *workload,
+                            const systole_fleet *fleet,
+                            const systole_device_options *options);
+void systole_formats_table(const systole_course *course, systole_tables *tables);
 void systole_training_table(const systole_course *course, systole_tables *tables,
                             const systole_report *report);
 void systole_energy_tables(const systole_course *course, systole_tables *tables,
