@@ -17,13 +17,21 @@ typedef struct systole_float_mismatch {
   const char *method;   /* "double", or "double-sampled"; static storage */
 } systole_float_mismatch;
 
-/* |c[i][j] - sum| <= bound |row i of A| |column j of B| (Euclidean norms, which bound
- * sum |a| |b| by Cauchy and Schwarz), with operands rounded to `format` as the device
- * rounds them. Products of up to 2e10 MACs are computed out; of larger ones 64 rows are,
- * and every other row's sum with random signs must be right to as much as all of its
- * elements may be off together. SYSTOLE_ERR_HOST_MEMORY, SYSTOLE_ERR_INTERRUPTED. */
+/* Infinities and NaN must be where the sums have them; a sum beyond float32 may be
+ * infinite. Else |c[i][j] - sum| <= bound |row i of A| |column j of B| (Euclidean norms,
+ * which bound sum |a| |b| by Cauchy and Schwarz), with operands rounded to `format` as
+ * the device rounds them. Products of up to 2e10 MACs are computed out; of larger ones 64
+ * rows are, and every other row's sum with random signs must be right to as much as all
+ * of its elements may be off together. SYSTOLE_ERR_HOST_MEMORY, SYSTOLE_ERR_INTERRUPTED.
+ */
 systole_status systole_check_float(systole_float_mismatch *out, systole_format format,
                                    const float *c, const float *a, const float *b,
                                    int64_t m, int64_t n, int64_t k);
+
+/* The same with another limit than 2e10 MACs. */
+systole_status systole_check_float_up_to(systole_float_mismatch *out, double whole_macs,
+                                         systole_format format, const float *c,
+                                         const float *a, const float *b, int64_t m,
+                                         int64_t n, int64_t k);
 
 #endif
