@@ -568,6 +568,17 @@ static void show_reasons(const comparison *all) {
   }
 }
 
+/* What the workload's tables found, a sentence each. */
+static void show_findings(const systole_tables *tables) {
+  int shown = 0;
+  for (size_t i = 0; i < systole_tables_count(tables); i++) {
+    const systole_table *table = systole_tables_at(tables, i);
+    if (systole_table_found(table)[0] == '\0') continue;
+    printf("%s  %s%s:%s %s\n", shown++ == 0 ? "\n" : "", systole_text_dim(),
+           systole_table_title(table), systole_text_plain(), systole_table_found(table));
+  }
+}
+
 static int show_json(const comparison *all, const systole_report *report, const char *out,
                      const char *warning) {
   cJSON *object = cJSON_CreateObject();
@@ -784,6 +795,7 @@ int systole_main_compare(int argc, char **argv) {
   } else {
     show_table(&all);
     show_reasons(&all);
+    show_findings(tables);
     systole_against_show(&arguments.against);
     char waited[SystoleText];
     printf("\n  %zu runs in %s; open %s/report.html\n", runs,

@@ -163,6 +163,11 @@ int systole_course_devices(char *out, size_t size) {
   return 0;
 }
 
+void systole_course_stage(systole_course *course, const char *title) {
+  systole_bar_end(&course->bar);
+  systole_bar_start(&course->bar, title);
+}
+
 void systole_course_wrong(int *wrong, const char *device, int64_t hidden, int64_t batch,
                           uint64_t mismatches) {
   if (mismatches == 0 || *wrong) return;

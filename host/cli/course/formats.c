@@ -76,7 +76,7 @@ int systole_formats_measure(systole_course *course, const systole_workload *work
       code = systole_story_errno(ENOMEM, "cannot compare formats");
     }
   }
-  snprintf(course->bar.title, sizeof course->bar.title, "number formats");
+  systole_course_stage(course, "number formats");
   for (int round = -1; round < rounds && code == 0; round++) { /* -1: warm-up */
     systole_bar_steps(&course->bar, (uint64_t)(round + 1), (uint64_t)rounds + 1);
     for (size_t i = 0; i < workload->count && code == 0; i++) {

@@ -94,6 +94,7 @@ int systole_networks_measure(systole_course *course, int *wrong) {
   int code = networks != NULL && rows != NULL
                  ? check_memory(all, devices)
                  : systole_story_errno(ENOMEM, "cannot hold the networks");
+  systole_course_stage(course, "networks");
   const uint64_t steps = all->count + (uint64_t)rounds;
   uint64_t done = 0;
   for (size_t i = 0; i < all->count && code == 0; i++) {

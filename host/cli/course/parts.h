@@ -75,6 +75,9 @@ struct systole_course {
   systole_bar bar;
 };
 
+/* A new part begins, with a bar of its own. */
+void systole_course_stage(systole_course *course, const char *title);
+
 /* A failed check: the first is told. Returns an exit code of its own only after Ctrl-C.
  */
 void systole_course_wrong(int *wrong, const char *device, int64_t hidden, int64_t batch,

@@ -82,7 +82,7 @@ int systole_profile_measure(systole_course *course, int *wrong) {
                  ? 0
                  : systole_story_errno(ENOMEM, "cannot hold the profile");
   if (code != 0) goto done;
-  snprintf(course->bar.title, sizeof course->bar.title, "profile of an application");
+  systole_course_stage(course, "profile of an application");
   code = systole_classifier_open(&network, profile->hidden, profile->batch,
                                  course->request.seed, course->cpu);
   if (code != 0) goto done;

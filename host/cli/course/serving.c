@@ -109,7 +109,7 @@ int systole_serving_measure(systole_course *course, int *wrong) {
   serving->limit_s = limit_s;
   uint64_t steps = 0, done = 0;
   for (int64_t batch = 1; batch <= serving->largest; batch *= 2) steps++;
-  snprintf(course->bar.title, sizeof course->bar.title, "inferences under 10 ms");
+  systole_course_stage(course, "inferences under 10 ms");
   int code = systole_classifier_open(&network, serving->hidden, serving->largest,
                                      course->request.seed, course->cpu);
   for (size_t d = 0; d < fleet->count && code == 0; d++) {
