@@ -47,8 +47,10 @@ static systole_bounds per(systole_bounds b, double share) {
  * measurement by one counter and half by another would be of neither. */
 static void end(const measurement *m, systole_bounds *power_w, systole_bounds *energy_j) {
   systole_energy_meter_end(m->meter, power_w, energy_j);
-  if (strcmp(systole_energy_meter_source(m->meter), systole_energy_meter_best(m->meter)))
+  if (strcmp(systole_energy_meter_source(m->meter),
+             systole_energy_meter_best(m->meter)) != 0) {
     power_w->kind = energy_j->kind = SYSTOLE_KIND_UNKNOWN;
+  }
 }
 
 /* What rest takes. With the model alone there is nothing to learn from it. */
