@@ -1,9 +1,8 @@
-/* The forecast against the RTL: cycles within the 5 % that are promised, the ledger's
- * parts beside each other, and the bytes of every port exactly. */
+/* The forecast against the RTL, through the public API: cycles, every part of the ledger
+ * and the bytes of every port are the same. (cycles_test.c has random programs.) */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +54,29 @@ static void run(pair *out, systole_device *device, const systole_scenario *s) {
   free(shift);
 }
 
-static double parts_apart(const systole_ledger *a, const systole_ledger *b) {
-  const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
-  double sum = 0;
-  for (size_t i = 0; i < sizeof *a / sizeof *x; i++)
-    sum += fabs((double)x[i] - (double)y[i]);
-  return sum / 2;
+/* NULL when cycles and every part of the ledger are the same, else a sentence. */
+static const char *apart(const systole_stats *forecast, const systole_stats *ran) {
+  static const char *const parts[] = {"active",       "start",       "drain",
+                                      "output_stall", "input_stall", "weight_stall",
+                                      "weight_shift", "other"};
+  static _Thread_local char message[128];
+  const uint64_t *x = (const uint64_t *)&forecast->ledger;
+  const uint64_t *y = (const uint64_t *)&ran->ledger;
+  _Static_assert(sizeof forecast->ledger == 8 * sizeof *x, "all parts are here");
+  if (forecast->cycles != ran->cycles) {
+    (void)snprintf(message, sizeof message,
+                   "%" PRIu64 " cycles are forecast, %" PRIu64 " were taken",
+                   forecast->cycles, ran->cycles);
+    return message;
+  }
+  for (int i = 0; i < 8; i++) {
+    if (x[i] == y[i]) continue;
+    (void)snprintf(message, sizeof message,
+                   "%s is forecast as %" PRIu64 " cycles and was %" PRIu64, parts[i],
+                   x[i], y[i]);
+    return message;
+  }
+  return NULL;
 }
 
 /* Shapes beside the shared table: every way to be limited. */
@@ -73,11 +89,8 @@ static const systole_shape limited[] = {
     {200, 200, 200, "start and drain"},
 };
 
-ParameterizedTestParameters(forecast, is_within_5_percent_of_the_rtl) {
-  return every_model();
-}
-ParameterizedTest(int *model, forecast, is_within_5_percent_of_the_rtl, .timeout = 600) {
-  double worst = 0, sum = 0, apart = 0;
+ParameterizedTestParameters(forecast, has_the_cycles_of_the_rtl) { return every_model(); }
+ParameterizedTest(int *model, forecast, has_the_cycles_of_the_rtl, .timeout = 600) {
   int runs = 0;
   for (int memory = 0; memory < MEMORIES; memory++) {
     systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
@@ -104,38 +117,24 @@ ParameterizedTest(int *model, forecast, is_within_5_percent_of_the_rtl, .timeout
         scenario.bias = (int)(i % 2);
         pair p;
         run(&p, device, &scenario);
-        const double error = (double)p.forecast.cycles / (double)p.ran.cycles - 1;
-        cr_expect(fabs(error) <= 0.05,
-                  "rtl:%s %s, %" PRId64 " x %" PRId64 " x %" PRId64
-                  "%s: forecast %" PRIu64 " cycles, ran %" PRIu64 " (%+.1f %%)",
-                  models[*model], memories[memory], s->m, s->n, s->k,
-                  int8 ? ", int8" : "", p.forecast.cycles, p.ran.cycles, 100 * error);
+        const char *difference = apart(&p.forecast, &p.ran);
+        cr_expect_null(difference,
+                       "rtl:%s %s, %" PRId64 " x %" PRId64 " x %" PRId64 "%s: %s",
+                       models[*model], memories[memory], s->m, s->n, s->k,
+                       int8 ? ", int8" : "", difference);
         cr_expect_eq(kernel_ledger_sum(&p.forecast), p.forecast.cycles);
-        cr_expect_eq(p.forecast.ledger.active, p.ran.ledger.active);
         cr_expect_eq(p.forecast.gmem0_read_bytes, p.ran.gmem0_read_bytes);
         cr_expect_eq(p.forecast.gmem0_write_bytes, p.ran.gmem0_write_bytes);
         cr_expect_eq(p.forecast.gmem1_read_bytes, p.ran.gmem1_read_bytes);
         cr_expect_eq(p.forecast.instructions, p.ran.instructions);
         cr_expect_float_eq(p.forecast.utilisation_ceiling, p.ran.utilisation_ceiling,
                            1e-9);
-        if (fabs(error) > fabs(worst)) worst = error;
-        sum += fabs(error);
-        apart += parts_apart(&p.forecast.ledger, &p.ran.ledger) / (double)p.ran.cycles;
         runs++;
       }
     }
     systole_device_close(device);
   }
-  /* Cycles are mostly exact; a mean beyond this says that a law has changed. */
-  cr_expect_leq(sum / runs, 0.01, "rtl:%s: %.2f %% off in the mean of %d, worst %+.2f %%",
-                models[*model], 100 * sum / runs, runs, 100 * worst);
-  cr_expect_leq(apart / runs, 0.03,
-                "rtl:%s: %.2f %% of cycles in another part of the ledger", models[*model],
-                100 * apart / runs);
-  fprintf(stderr,
-          "rtl:%s: %d runs, %.3f %% off in the mean, worst %+.2f %%, %.2f %% in "
-          "another part\n",
-          models[*model], runs, 100 * sum / runs, 100 * worst, 100 * apart / runs);
+  cr_expect_geq(runs, 60, "rtl:%s: only %d runs", models[*model], runs);
 }
 
 /* ---- convolutions
@@ -156,8 +155,8 @@ static const layer layers[] = {
 };
 enum { LAYERS = sizeof layers / sizeof layers[0] };
 
-static double convolve(systole_device *device, const systole_scenario *scenario,
-                       const layer *l) {
+static void convolve(systole_device *device, const systole_scenario *scenario,
+                     const layer *l) {
   systole_conv2d conv = SYSTOLE_CONV2D_INIT;
   systole_epilogue epilogue = SYSTOLE_EPILOGUE_INIT;
   systole_stats ran, forecast;
@@ -185,16 +184,14 @@ static double convolve(systole_device *device, const systole_scenario *scenario,
                "%s", systole_last_error());
   cr_assert_eq(systole_forecast_conv2d(&forecast, scenario, &conv), SYSTOLE_OK, "%s",
                systole_last_error());
-  const double error = (double)forecast.cycles / (double)ran.cycles - 1;
-  cr_expect(
-      fabs(error) <= 0.05,
-      "%d x %d array, memory %s, %" PRId64 " x %" PRId64 " x %" PRId64 " to %" PRId64
-      ", kernel %" PRId64 ": forecast %" PRIu64 " cycles, ran %" PRIu64,
-      scenario->geometry.dim, scenario->geometry.dim, scenario->memory, l->size, l->size,
-      l->channels, l->out_channels, l->kernel, forecast.cycles, ran.cycles);
+  const char *difference = apart(&forecast, &ran);
+  cr_expect_null(difference,
+                 "%d x %d array, memory %s, %" PRId64 " x %" PRId64 " x %" PRId64
+                 " to %" PRId64 ", kernel %" PRId64 ": %s",
+                 scenario->geometry.dim, scenario->geometry.dim, scenario->memory,
+                 l->size, l->size, l->channels, l->out_channels, l->kernel, difference);
   cr_expect_eq(forecast.macs, ran.macs);
   cr_expect_eq(kernel_ledger_sum(&forecast), forecast.cycles);
-  cr_expect_eq(forecast.ledger.active, ran.ledger.active);
   cr_expect_eq(forecast.dram_read_bytes, ran.dram_read_bytes);
   cr_expect_float_eq(forecast.utilisation_ceiling, ran.utilisation_ceiling, 1e-9);
   free(multiplier);
@@ -202,15 +199,13 @@ static double convolve(systole_device *device, const systole_scenario *scenario,
   free(input);
   free(weights);
   free(output);
-  return error;
 }
 
-ParameterizedTestParameters(forecast, of_a_convolution_is_within_5_percent) {
+ParameterizedTestParameters(forecast, of_a_convolution_has_the_cycles_of_the_rtl) {
   return every_model();
 }
-ParameterizedTest(int *model, forecast, of_a_convolution_is_within_5_percent,
+ParameterizedTest(int *model, forecast, of_a_convolution_has_the_cycles_of_the_rtl,
                   .timeout = 300) {
-  double worst = 0, sum = 0;
   for (int memory = 0; memory < MEMORIES; memory++) {
     systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
     options.memory = memories[memory];
@@ -220,14 +215,10 @@ ParameterizedTest(int *model, forecast, of_a_convolution_is_within_5_percent,
     scenario.memory = memories[memory];
     for (int i = 0; i < LAYERS; i++) {
       if (scenario.geometry.dim < 8 && i % 4 != memory && !kernel_long()) continue;
-      const double error = convolve(device, &scenario, &layers[i]);
-      if (fabs(error) > fabs(worst)) worst = error;
-      sum += fabs(error);
+      convolve(device, &scenario, &layers[i]);
     }
     systole_device_close(device);
   }
-  fprintf(stderr, "rtl:%s: convolutions %.3f %% off in the mean, worst %+.2f %%\n",
-          models[*model], 100 * sum / (MEMORIES * LAYERS), 100 * worst);
 }
 
 Test(forecast, refuses_what_cannot_be) {

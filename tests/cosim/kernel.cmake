@@ -6,7 +6,7 @@ target_include_directories(systole_cosim_kernel PUBLIC ${CMAKE_CURRENT_SOURCE_DI
 target_link_libraries(systole_cosim_kernel PRIVATE systole_warnings
                       PUBLIC systole_internal systole_test_support PkgConfig::CRITERION m)
 
-set(names product conv stream shrink fault forecast model)
+set(names product conv stream shrink fault forecast model cycles)
 if(ZLIB_FOUND)
   list(APPEND names ports)
 endif()

@@ -5,6 +5,7 @@
 
 #include "card/card.h"
 #include "library/device.h"
+#include "support/error.h"
 
 static const systole_card_ops *find_card(const char *scheme) {
   size_t count;
@@ -15,26 +16,28 @@ static const systole_card_ops *find_card(const char *scheme) {
   return NULL;
 }
 
-int pairs_open(pairs *p, int dim, const char *const *schemes, int count,
-               const char *memory) {
+systole_status pairs_open(pairs *p, int dim, const char *const *schemes, int count,
+                          const char *memory) {
   static const char *const dims[] = {"2", "4", "8", "16", "32", "64", "128", "256"};
   memset(p, 0, sizeof *p);
   const char *what = NULL;
   for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
     if (dim == 2 << i) what = dims[i];
   }
-  if (what == NULL) return -1;
+  if (what == NULL) {
+    return systole_fail(SYSTOLE_ERR_NOT_FOUND,
+                        "there is no such array; sizes are powers of two, 2 to 256");
+  }
   p->rtl =
       (trial_bench){&systole_card_rtl, what, memory, 0, NULL, systole_card_rtl_model};
   systole_device_options options = SYSTOLE_DEVICE_OPTIONS_INIT;
   options.memory = memory;
-  if (systole_device_open_card(&p->rtl_device, p->rtl.ops, what, &options) !=
-          SYSTOLE_OK ||
-      systole_device_geometry(p->rtl_device, &p->geometry) != SYSTOLE_OK) {
-    return -1;
-  }
+  systole_status status =
+      systole_device_open_card(&p->rtl_device, p->rtl.ops, what, &options);
+  if (!status) status = systole_device_geometry(p->rtl_device, &p->geometry);
+  if (status) return status;
   p->rtl.interpreter = trial_interpreter(&p->geometry);
-  if (p->rtl.interpreter == NULL) return -1;
+  if (p->rtl.interpreter == NULL) return SYSTOLE_ERR_INTERNAL;
   for (int i = 0; i < count && p->count < PAIRS_CARDS; i++) {
     const systole_card_ops *ops = find_card(schemes[i]);
     if (ops == NULL) continue;
@@ -43,13 +46,12 @@ int pairs_open(pairs *p, int dim, const char *const *schemes, int count,
     (void)snprintf(name, sizeof p->names[0], "%d,ub=%u,acc=%u,tiles=%u,axi=%d", g->dim,
                    g->ub_rows, g->acc_rows, g->weight_tiles, g->axi_bytes);
     p->cards[p->count] = (trial_bench){ops, name, memory, 0, p->rtl.interpreter, NULL};
-    if (systole_device_open_card(&p->devices[p->count], ops, name, &options) !=
-        SYSTOLE_OK) {
-      return -1;
-    }
+    status = systole_device_open_card(&p->devices[p->count], ops, name, &options);
+    if (status == SYSTOLE_ERR_NOT_FOUND && p->count > 0) continue; /* not built */
+    if (status) return status;
     p->count++;
   }
-  return 0;
+  return SYSTOLE_OK;
 }
 
 void pairs_close(pairs *p) {

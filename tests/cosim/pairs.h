@@ -19,10 +19,10 @@ typedef struct pairs {
 } pairs;
 
 /* rtl:`dim` and the cards of these schemes ("model", ...) with the same geometry, on
- * memory `memory`. Schemes that this build does not have are left out. 0 on success, else
- * -1 with systole_last_error. */
-int pairs_open(pairs *p, int dim, const char *const *schemes, int count,
-               const char *memory);
+ * memory `memory`. Schemes that this build does not have are left out.
+ * SYSTOLE_ERR_NOT_FOUND: no such array; what the cards' open returns. */
+systole_status pairs_open(pairs *p, int dim, const char *const *schemes, int count,
+                          const char *memory);
 void pairs_close(pairs *p);
 
 /* Runs `s` on all. Returns 0 when memory is right everywhere, whatever the cycles; else
