@@ -143,7 +143,7 @@ for (const e of all('td[data-v]')) {
 // ---- tables sort by every column, and back
 const rowsOf = (table) => all('tbody tr', table);
 for (const table of all('table')) {
-  if (!table.tHead || rowsOf(table).length < 2) continue;
+  if (matchMedia('print').matches || !table.tHead || rowsOf(table).length < 2) continue;
   const before = rowsOf(table);
   all('thead th', table).forEach((head, column) => {
     const button = head.querySelector('button');
