@@ -44,6 +44,7 @@ typedef struct compare_arguments {
   const char *devices; /* NULL: all usable arrays and the CPU */
   const char *out;
   systole_energy_wish energy;
+  int no_energy;
 } compare_arguments;
 
 enum {
@@ -58,6 +59,7 @@ enum {
   KeyImages,
   KeySeed,
   KeyEnergy,
+  KeyNoEnergy,
   KeyQuick,
   KeyPublished,
   KeyPrice,
@@ -75,9 +77,10 @@ static const struct argp_option options[] = {
      "gemm (default), mlp, resnet50, bert-base or course", 2},
     {"seed", KeySeed, "SEED", 0, "Seed of everything random (default 1)", 2},
     {"energy", KeyEnergy, "SECONDS", 0,
-     "Then measures the energy of each device's largest product, in windows of rest and "
-     "of work (as systole gemm --energy)",
+     "Length of the windows of rest and of work in which the energy of each device's "
+     "largest product is measured (default: short ones where CPU or GPU has a counter)",
      2},
+    {"no-energy", KeyNoEnergy, NULL, 0, "Does not measure it", 2},
     {"sizes", KeySizes, "LIST", 0, "gemm: shapes, e.g. 64,128,100x200x300 (MxNxK)", 3},
     {"a", KeyA, "A.npy", 0, "gemm: one product of two files, int8 or uint8", 3},
     {"b", KeyB, "B.npy", 0, "gemm: its right operand", 3},
@@ -130,6 +133,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
       break;
     case KeySeed:
       code = systole_parse_u64(&arguments->workload.seed, text, "--seed");
+      break;
+    case KeyNoEnergy:
+      arguments->no_energy = 1;
       break;
     case KeyEnergy:
       code = systole_energy_wish_parse(&arguments->energy, text);
@@ -195,6 +201,10 @@ static const struct argp parser = {
     .children = children};
 
 static int check_arguments(const compare_arguments *arguments) {
+  if (arguments->no_energy && arguments->energy.window_s > 0) {
+    return systole_story(SYSTOLE_EXIT_USAGE,
+                         "--energy and --no-energy exclude each other");
+  }
   const systole_workload_request *workload = &arguments->workload;
   const int mlp = strcmp(workload->name, "mlp") == 0;
   const int gemm = strcmp(workload->name, "gemm") == 0;
@@ -430,8 +440,13 @@ static int measure_energy(comparison *all, void *c, const systole_energy_wish *w
                               reason, sizeof reason)) {
       continue;
     }
-    code = systole_energy_run(largest, &all->fleet->stations[d], job, c, wish);
-    if (code == SYSTOLE_EXIT_ABSENT) {
+    const systole_energy_wish own =
+        wish->window_s > 0 ? *wish : systole_energy_unasked(of);
+    if (!(own.window_s > 0)) continue;
+    code = systole_energy_run(largest, &all->fleet->stations[d], job, c, &own);
+    /* What was not asked for is no reason to lose the comparison. */
+    const int unasked = !(wish->window_s > 0);
+    if (code == SYSTOLE_EXIT_ABSENT || (unasked && code == SYSTOLE_EXIT_DEVICE)) {
       fprintf(stderr, "systole compare: note: %s: %s\n", all->fleet->devices[d].name,
               systole_story_text());
       code = 0;
@@ -751,7 +766,7 @@ int systole_main_compare(int argc, char **argv) {
                                   &arguments.common.device, reference);
   }
   judge_load(note, sizeof note, before);
-  if (code == 0 && arguments.energy.window_s > 0)
+  if (code == 0 && !arguments.no_energy)
     code = measure_energy(&all, c, &arguments.energy);
   if (code != 0) goto done;
   complete_devices(&all);

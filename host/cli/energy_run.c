@@ -41,6 +41,28 @@ int systole_energy_place(systole_energy_of *of, char address[SYSTOLE_ENERGY_ADDR
   return 0;
 }
 
+systole_energy_wish systole_energy_unasked(systole_energy_of of) {
+  systole_energy_wish wish = {0, NULL, 0};
+  systole_energy_source *list = NULL;
+  size_t count = 0;
+  const char *word = of == SYSTOLE_ENERGY_OF_CPU   ? "CPU"
+                     : of == SYSTOLE_ENERGY_OF_GPU ? "GPU"
+                                                   : NULL;
+  if (word == NULL || systole_energy_source_list(&list, &count) != SYSTOLE_OK)
+    return wish;
+  for (size_t i = 0; i < count; i++) {
+    if (!list[i].usable || strcmp(list[i].of, word) != 0 ||
+        strcmp(list[i].name, "model") == 0) {
+      continue;
+    }
+    /* Sensors of GPUs want seconds, so one pair of windows has to do. */
+    wish.window_s = of == SYSTOLE_ENERGY_OF_CPU ? 0.1 : 2;
+    wish.windows = of == SYSTOLE_ENERGY_OF_CPU ? 3 : 1;
+  }
+  systole_energy_source_list_free(list);
+  return wish;
+}
+
 typedef struct work {
   const systole_weights *weights;
   const systole_job *job;
@@ -75,6 +97,7 @@ int systole_energy_run(systole_result *result, const systole_station *station,
   options.address = address;
   options.source = wish->source;
   options.window_s = wish->window_s;
+  options.windows = wish->windows;
   options.threads = station->threads;
   options.asked_to_stop = asked_to_stop;
   int code = systole_station_prepare(&weights, station, job);
@@ -108,9 +131,9 @@ void systole_energy_show(const systole_result *result) {
   const systole_energy_report *r = &result->energy;
   char low[SystoleText], high[SystoleText];
   if (!result->has_energy) return;
-  printf("\n  energy, %s: %s\n    %d windows of %.3g s, %" PRIu64 " runs in %.3g s",
-         systole_kind_word(r->energy_j.kind), r->source, r->windows, r->window_s, r->runs,
-         r->busy_s);
+  printf("\n  energy, %s: %s\n    %d window%s of %.3g s, %" PRIu64 " runs in %.3g s",
+         systole_kind_word(r->energy_j.kind), r->source, r->windows,
+         r->windows == 1 ? "" : "s", r->window_s, r->runs, r->busy_s);
   if (r->idle_s > 0) printf(", as much rest before each");
   printf("\n");
   if (r->why[0] != '\0') printf("    not measured: %s\n", r->why);

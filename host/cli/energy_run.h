@@ -8,6 +8,7 @@
 typedef struct systole_energy_wish {
   double window_s;    /* 0: nothing is asked for */
   const char *source; /* NULL: the best of the device */
+  int windows;        /* 0: 3 */
 } systole_energy_wish;
 
 /* Reads "SECONDS"; returns an exit code. */
@@ -19,6 +20,10 @@ int systole_energy_wish_parse(systole_energy_wish *wish, const char *text);
 int systole_energy_place(systole_energy_of *of, char address[SYSTOLE_ENERGY_ADDRESS],
                          const systole_station *station, const systole_stats *stats,
                          char *reason, size_t reason_bytes);
+
+/* What is measured without being asked for: short windows, where this machine has a quick
+ * source for such a device. window_s stays 0 where it has none. */
+systole_energy_wish systole_energy_unasked(systole_energy_of of);
 
 /* Repeats the product in windows, after as much rest each, and completes *result: the
  * report, and in place of the run's own power and energy what was found for the windows.

@@ -252,6 +252,34 @@ Test(energy, compare_measures_the_largest_product_of_each_device) {
   cJSON_Delete(report);
 }
 
+static int has_measured(const char *option) {
+  char place[128], text[1 << 16] = "";
+  snprintf(place, sizeof place, "%s/unasked", root);
+  spoken said = spawn(NULL, "compare", "--devices", "cpu", "--sizes", "32", "--out",
+                      place, option, NULL);
+  cr_assert_eq(said.code, 0, "%s", said.error);
+  spoken_free(&said);
+  FILE *file = fopen(in(place, "results.csv"), "r");
+  cr_assert_not_null(file);
+  cr_assert_gt(fread(text, 1, sizeof text - 1, file), 100u);
+  fclose(file);
+  folder_remove(place);
+  return strstr(text, ",measured,2") != NULL; /* power_kind, then some 2x W */
+}
+
+/* Where there is a counter a comparison uses it, asked or not. */
+Test(energy, compare_measures_unasked_where_it_can) {
+  cr_expect_not(has_measured(NULL));
+  start();
+  cr_expect(has_measured(NULL));
+  cr_expect_not(has_measured("--no-energy"));
+  spoken said = spawn(NULL, "compare", "--devices", "cpu", "--energy", "1", "--no-energy",
+                      "--out", in(root, "r"), NULL);
+  cr_expect_eq(said.code, 2);
+  cr_expect_not_null(strstr(said.error, "exclude each other"), "%s", said.error);
+  spoken_free(&said);
+}
+
 /* Without a GPU a CPU plays the OpenCL device, and what it takes is that CPU's. */
 Test(energy, opencl_takes_what_plays_it) {
   start();
