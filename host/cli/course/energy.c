@@ -29,8 +29,10 @@ static void put_row(systole_table *table, const char *what, const char *who,
   systole_table_text(table, what);
   systole_table_text(table, who);
   systole_table_bounds(table, kind, low, value, high, source);
+  char over[64];
+  snprintf(over, sizeof over, "over what a person takes, %.4g kWh a day", day);
   systole_table_bounds(table, kind, 86400 * low / day, 86400 * value / day,
-                       86400 * high / day, "over what a person takes, 2.326 kWh a day");
+                       86400 * high / day, over);
 }
 
 static void put_inferences(const systole_course *course, systole_tables *tables) {
