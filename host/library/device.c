@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "card/bus/bus.h"
 #include "card/record/record.h"
 #include "energy/energy.h"
 #include "engine/accelerator/accelerator.h"
@@ -177,6 +178,22 @@ systole_status systole_device_open(systole_device **out, const char *name,
     return wrap(out, name, rows[i], engine);
   }
   return fail_unknown(name);
+}
+
+systole_status systole_device_open_on_bus(systole_device **out, const systole_bus *bus,
+                                          const systole_device_options *options) {
+  systole_card *card = NULL;
+  systole_engine *engine = NULL;
+  if (out == NULL) return systole_fail(SYSTOLE_ERR_ARGUMENT, "a device needs a place");
+  *out = NULL;
+  systole_status status = systole_card_bus_make(&card, bus);
+  if (status != SYSTOLE_OK) return status;
+  const char *what = bus->name != NULL ? bus->name : "systole";
+  status = systole_accelerator_on(&engine, &systole_card_bus, card, what, options);
+  if (status != SYSTOLE_OK) return status;
+  char name[256];
+  snprintf(name, sizeof name, "bus:%s", what);
+  return wrap(out, name, &systole_engine_accelerator, engine);
 }
 
 systole_status systole_device_open_card(systole_device **out, const systole_card_ops *ops,

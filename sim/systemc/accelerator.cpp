@@ -19,6 +19,7 @@ namespace systole {
 
 namespace {
 
+enum { kDispatched = SYSTOLE_REG_COUNTERS + 8 * SYSTOLE_COUNTER_INSTRUCTIONS };
 enum { kPorts = 2, kChannels = 3, kPage = 4096 };
 
 constexpr std::size_t kStack = 1u << 20;  // bytes, for the model's arithmetic
@@ -128,6 +129,7 @@ struct accelerator::body {
   bool stop = false;     // by reset()
   bool failing = false;  // a response was an error; the unit has still to meet it
   std::uint64_t run_number = 0, sent = 0;
+  std::uint64_t progress = 0;           // instructions
   std::int64_t origin = 0;              // cycle of its start
   std::uint64_t base[kPorts + 1] = {};  // program, weights, activations
   std::deque<burst *> open[kChannels];  // sent, and the forecast has no answer
@@ -295,6 +297,8 @@ std::uint32_t accelerator::body::read_register(std::uint32_t offset, bool look) 
       if (offset >= SYSTOLE_REG_PROGRAM && offset <= SYSTOLE_REG_INSTRUCTIONS) {
         return arguments[offset / 4];
       }
+      /* While a run is going: how far it has come. */
+      if (running && offset == kDispatched) return static_cast<std::uint32_t>(progress);
       return systole_model_register(model, offset);
   }
 }
@@ -480,6 +484,9 @@ std::int64_t accelerator::body::send(const systole_forecast_burst &f) {
   const std::uint64_t from = f.unit == SYSTOLE_UNIT_FETCH    ? base[0]
                              : f.unit == SYSTOLE_UNIT_WEIGHT ? base[1]
                                                              : base[2];
+  if (f.unit == SYSTOLE_UNIT_FETCH) {
+    progress = static_cast<std::uint64_t>(f.offset) / SYSTOLE_INSTRUCTION_BYTES;
+  }
   burst *b = payloads.get(static_cast<std::size_t>(f.bytes));
   b->run = run_number;
   b->unit = f.unit;
@@ -644,6 +651,7 @@ void accelerator::body::loosely() {
     now = std::min(all, now + step);
     const double part =
         now < all ? static_cast<double>(now) / static_cast<double>(all) : 1.0;
+    progress = static_cast<std::uint64_t>(part * arguments[SYSTOLE_REG_INSTRUCTIONS / 4]);
     if (!over && systole_model_run_to(model, part, &over) != SYSTOLE_OK) {
       throw std::runtime_error(systole_last_error());
     }
@@ -661,6 +669,7 @@ void accelerator::body::one_run() {
   base[1] = address(SYSTOLE_REG_WEIGHTS);
   base[2] = address(SYSTOLE_REG_ACTIVATIONS);
   running = true;
+  progress = 0;
   wanted = stop = failing = false;
   origin = clk.cycle_of(sc_core::sc_time_stamp());
   if (systole_model_start(model, base[0], base[1], base[2],

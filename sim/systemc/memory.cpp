@@ -63,6 +63,7 @@ struct memory::body {
   clock clk;
   channel reads, writes;
   systole_axi_store *store = nullptr;
+  std::uint64_t shift = 0;  // of the store's addresses, which do not begin at 0
   bool refuses = false;
   std::uint64_t refused_first = 0, refused_last = 0;
 
@@ -78,7 +79,7 @@ struct memory::body {
 void memory::body::move(tlm::tlm_generic_payload &p) {
   const unsigned bytes = p.get_data_length();
   const unsigned width = p.get_streaming_width();
-  std::uint8_t *at = systole_axi_store_at(store, p.get_address(), bytes);
+  std::uint8_t *at = systole_axi_store_at(store, p.get_address() + shift, bytes);
   if (at == nullptr || bytes == 0) {
     p.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
   } else if (is_refused(p.get_address(), bytes)) {
@@ -125,8 +126,16 @@ memory::memory(sc_core::sc_module_name name, const memory_options &o)
     throw std::invalid_argument("no memory is called \"" + o.preset + "\"");
   }
   body_ = std::make_unique<body>(o, ports[o.port]);
-  body_->store = systole_axi_store_create(o.base, o.bytes);
+  const std::uint64_t page = SYSTOLE_AXI_STORE_ALIGN;
+  if (o.bytes == 0 || o.base % page != 0 || o.base + (o.bytes - 1) < o.base) {
+    throw std::invalid_argument(
+        "a memory's base is a multiple of 4096 and its size not 0");
+  }
+  body_->shift = o.base == 0 ? page : 0;
+  body_->store = systole_axi_store_create(o.base + body_->shift, o.bytes);
   if (body_->store == nullptr) throw std::bad_alloc();
+  /* No block is at address 0, which means none. */
+  if (o.base == 0) (void)systole_axi_store_alloc(body_->store, page);
   socket.register_b_transport(this, &memory::b_transport);
   socket.register_nb_transport_fw(this, &memory::nb_transport);
   socket.register_get_direct_mem_ptr(this, &memory::get_dmi);
@@ -136,11 +145,12 @@ memory::memory(sc_core::sc_module_name name, const memory_options &o)
 memory::~memory() = default;
 
 std::uint64_t memory::alloc(std::uint64_t bytes) {
-  return systole_axi_store_alloc(body_->store, bytes);
+  const std::uint64_t address = systole_axi_store_alloc(body_->store, bytes);
+  return address == 0 ? 0 : address - body_->shift;
 }
 
 bool memory::release(std::uint64_t address) {
-  return systole_axi_store_release(body_->store, address) == 0;
+  return systole_axi_store_release(body_->store, address + body_->shift) == 0;
 }
 
 void memory::usage(std::uint64_t *used, std::uint64_t *longest) const {
@@ -148,7 +158,7 @@ void memory::usage(std::uint64_t *used, std::uint64_t *longest) const {
 }
 
 std::uint8_t *memory::at(std::uint64_t address, std::uint64_t bytes) {
-  return systole_axi_store_at(body_->store, address, bytes);
+  return systole_axi_store_at(body_->store, address + body_->shift, bytes);
 }
 
 void memory::refuse(std::uint64_t first, std::uint64_t last) {
@@ -183,8 +193,8 @@ tlm::tlm_sync_enum memory::nb_transport(int, tlm::tlm_generic_payload &payload,
 bool memory::get_dmi(int, tlm::tlm_generic_payload &, tlm::tlm_dmi &dmi) {
   systole_axi_store *store = body_->store;
   dmi.init();
-  dmi.set_start_address(store->base);
-  dmi.set_end_address(store->base + (store->bytes - 1));
+  dmi.set_start_address(store->base - body_->shift);
+  dmi.set_end_address(store->base - body_->shift + (store->bytes - 1));
   if (!body_->options.dmi || body_->refuses) return false;
   dmi.set_dmi_ptr(store->data);
   dmi.allow_read_write();
@@ -195,7 +205,7 @@ bool memory::get_dmi(int, tlm::tlm_generic_payload &, tlm::tlm_dmi &dmi) {
 
 unsigned memory::dbg(int, tlm::tlm_generic_payload &payload) {
   systole_axi_store *store = body_->store;
-  const std::uint64_t address = payload.get_address();
+  const std::uint64_t address = payload.get_address() + body_->shift;
   if (systole_axi_store_at(store, address, 1) == nullptr) return 0;
   const std::uint64_t left = store->base + store->bytes - address;
   const unsigned bytes =

@@ -38,7 +38,7 @@ function(systole_add_systemc name map)
 endfunction()
 
 add_library(systole_systemc SHARED systemc/accelerator.cpp systemc/memory.cpp
-                                   systemc/router.cpp)
+                                   systemc/router.cpp systemc/driver.cpp)
 systole_add_systemc(systole_systemc module_exports.map)
 target_include_directories(systole_systemc PUBLIC
   $<BUILD_INTERFACE:${systole_systemc_folder}>

@@ -142,17 +142,29 @@ static systole_status choose_technology(systole_run_context *context,
 systole_status systole_accelerator_open(systole_engine **out, const systole_card_ops *ops,
                                         const char *what,
                                         const systole_device_options *options) {
+  return systole_accelerator_on(out, ops, NULL, what, options);
+}
+
+systole_status systole_accelerator_on(systole_engine **out, const systole_card_ops *ops,
+                                      systole_card *card, const char *what,
+                                      const systole_device_options *options) {
   *out = NULL;
   void *memory;
   systole_status status =
       systole_allocate_zeroed(&memory, 1, sizeof(systole_engine), "a device handle");
-  if (status != SYSTOLE_OK) return status;
+  if (status != SYSTOLE_OK) {
+    ops->close(card);
+    return status;
+  }
   systole_engine *engine = memory;
+  engine->context.card = card;
   engine->context.ops = ops;
   engine->context.geometry = &engine->geometry;
   if (options != NULL) engine->context.timeout_ms = options->timeout_ms;
   status = choose_technology(&engine->context, options);
-  if (status == SYSTOLE_OK) status = ops->open(&engine->context.card, what, options);
+  if (status == SYSTOLE_OK && card == NULL) {
+    status = ops->open(&engine->context.card, what, options);
+  }
   engine->context.timing_only = status == SYSTOLE_OK && ops->timing_only != NULL &&
                                 ops->timing_only(engine->context.card);
   if (status == SYSTOLE_OK && options != NULL && options->timing_only &&

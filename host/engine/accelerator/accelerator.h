@@ -13,6 +13,12 @@ systole_status systole_accelerator_open(systole_engine **out, const systole_card
                                         const char *what,
                                         const systole_device_options *options);
 
+/* The same on a card that is open already; it is the engine's from here on, and closed
+ * after a failure. */
+systole_status systole_accelerator_on(systole_engine **out, const systole_card_ops *ops,
+                                      systole_card *card, const char *what,
+                                      const systole_device_options *options);
+
 /* For runs of a caller's own command stream. Borrowed from the engine. */
 const systole_run_context *systole_accelerator_context(const systole_engine *engine);
 

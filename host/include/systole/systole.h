@@ -93,6 +93,39 @@ SYSTOLE_API systole_status systole_device_open(systole_device **out, const char 
                                                const systole_device_options *options);
 SYSTOLE_API void systole_device_close(systole_device *device);
 
+/* Where the accelerator is reached by functions of the caller's: in a virtual platform,
+ * on a board of one's own. Each returns SYSTOLE_OK or a status of its own choice, which
+ * the call that needed it passes on; all are called from the thread that uses the device.
+ * Initialise with SYSTOLE_BUS_INIT; copied when a device is opened. */
+typedef struct systole_bus {
+  uint32_t version; /* SYSTOLE_BUS_VERSION */
+  const char *name; /* for messages; NULL: "systole". Only read while opening */
+  void *user;       /* of the functions */
+  /* A 32-bit register, by its offset (hw/README.md). */
+  systole_status (*read_register)(void *user, uint32_t offset, uint32_t *value);
+  systole_status (*write_register)(void *user, uint32_t offset, uint32_t value);
+  /* Memory behind gmem0 (port 0) or gmem1 (1), at the addresses that the port uses. */
+  systole_status (*read)(void *user, int port, uint64_t address, void *data,
+                         uint64_t bytes);
+  systole_status (*write)(void *user, int port, uint64_t address, const void *data,
+                          uint64_t bytes);
+  /* Waits for the interrupt, at most about `slice_ms`. NULL: registers are polled. */
+  systole_status (*wait)(void *user, uint32_t slice_ms);
+  /* What of either memory is free to be used: multiples of 4096, not at address 0. The
+   * same base for both ports: one memory. */
+  uint64_t memory_base[2], memory_bytes[2];
+  double clock_mhz; /* of the accelerator; 0: 300 is assumed */
+} systole_bus;
+#define SYSTOLE_BUS_VERSION 1
+#define SYSTOLE_BUS_INIT \
+  { SYSTOLE_BUS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0}, {0, 0}, 0.0 }
+
+/* A device at the other end of `bus`. SYSTOLE_ERR_ARGUMENT: functions are missing, memory
+ * makes no sense, or what answers is no Systole of this instruction set; a status of the
+ * bus's functions. options may be NULL. */
+SYSTOLE_API systole_status systole_device_open_on_bus(
+    systole_device **out, const systole_bus *bus, const systole_device_options *options);
+
 /* The name it was opened by. Borrowed. */
 SYSTOLE_API const char *systole_device_name(const systole_device *device);
 

@@ -3,7 +3,8 @@
 // one. docs/systemc.md shows how to put it into a platform; memory and router below are
 // there for whoever has none.
 //
-// Link libsystole_systemc and SystemC 2.3.x, compile as C++17.
+// Link libsystole_systemc and SystemC 2.3.x, and libsystole for a driver; compile as
+// C++17.
 #ifndef SYSTOLE_SYSTEMC_H
 #define SYSTOLE_SYSTEMC_H
 
@@ -163,6 +164,41 @@ class router : public sc_core::sc_module {
   bool get_dmi(int from, tlm::tlm_generic_payload &payload, tlm::tlm_dmi &dmi);
   unsigned dbg(int from, tlm::tlm_generic_payload &payload);
   void invalidate(int target, sc_dt::uint64 first, sc_dt::uint64 last);
+};
+
+// Where a driver finds things, as the CPU's bus has them.
+struct driver_map {
+  std::uint64_t registers = 0;
+  // Memory that the accelerator's ports reach at the same addresses; multiples of 4096.
+  // The same base twice is one memory for both.
+  std::uint64_t memory_base[2] = {0, 0}, memory_bytes[2] = {0, 0};
+  double clock_mhz = 300.0;  // of the accelerator
+};
+
+// What software on a platform's processor does with the accelerator, without the
+// processor: libsystole's functions on this socket, called from an SC_THREAD. Registers
+// by b_transport, memory by DMI where it is granted, the end of a run by interrupt.
+//
+//   systole_bus bus = driver.bus();
+//   systole_device_open_on_bus(&device, &bus, nullptr);
+//   systole_gemm_s8(device, ...);             // takes simulated time
+//
+// The thread needs a stack of a megabyte (set_stack_size).
+class driver : public sc_core::sc_module {
+ public:
+  tlm_utils::simple_initiator_socket<driver> socket;
+  sc_core::sc_in<bool> interrupt;
+
+  driver(sc_core::sc_module_name name, const driver_map &map);
+  ~driver() override;
+
+  systole_bus bus();  // good as long as the driver is there
+
+ private:
+  struct body;
+  std::unique_ptr<body> body_;
+
+  void invalidate(sc_dt::uint64 first, sc_dt::uint64 last);
 };
 
 }  // namespace systole

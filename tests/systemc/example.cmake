@@ -1,0 +1,11 @@
+# The program of docs/systemc.md, as it stands there.
+file(READ ${PAGE} page)
+string(FIND "${page}" "```cpp\n" begin)
+if(begin EQUAL -1)
+  message(FATAL_ERROR "${PAGE} has no program any more")
+endif()
+math(EXPR begin "${begin} + 7")
+string(SUBSTRING "${page}" ${begin} -1 page)
+string(FIND "${page}" "```" length)
+string(SUBSTRING "${page}" 0 ${length} program)
+file(WRITE ${OUT} "${program}")
