@@ -197,6 +197,20 @@ static void program_comes(forecaster *f, int64_t from) {
   a->retired = a->accepted;
 }
 
+/* Tiles that are there leave the FIFO for the shadow registers, one when the one before
+ * it is used; when is known as soon as both are. */
+static void shift_tiles(forecaster *f) {
+  while (f->tiles_shifted < f->tiles_here && f->tiles_used >= f->tiles_shifted) {
+    const int64_t tile = f->tiles_shifted++;
+    int64_t at = f->tile_here[tile % kTileRing];
+    if (tile > 0) {
+      at = max64(at, f->tile_shift[(tile - 1) % kTileRing] + f->dim);
+      at = max64(at, f->used_at);
+    }
+    f->tile_shift[tile % kTileRing] = at;
+  }
+}
+
 /* The same of the weight unit. */
 static void weights_come(forecaster *f, int64_t from) {
   asker *a = &f->weights;
@@ -214,6 +228,7 @@ static void weights_come(forecaster *f, int64_t from) {
     if (beat >= beats) break;
     f->tile_here[f->tiles_here++ % kTileRing] = taken_at(&arrives, beat) + kTileHere;
   }
+  shift_tiles(f);
   const int64_t last = taken_at(&arrives, beats - 1);
   a->retired_at[burst] = last;
   a->retired = a->accepted;
@@ -411,18 +426,6 @@ static void do_dispatch(forecaster *f, int64_t now) {
 /* ---- the array -----------------------------------------------------------------------
  */
 
-/* A tile leaves the FIFO for the shadow registers. */
-static int64_t next_shift(const forecaster *f) {
-  int64_t tile = f->tiles_shifted;
-  if (tile == f->tiles_here || f->tiles_used < tile) return kNever;
-  int64_t at = f->tile_here[tile % kTileRing];
-  if (tile > 0) {
-    at = max64(at, f->tile_shift[(tile - 1) % kTileRing] + f->dim);
-    at = max64(at, f->used_at);
-  }
-  return at;
-}
-
 /* Cycles accounted .. until - 1 belong to a category of the ledger. */
 static void account(forecaster *f, int64_t until, uint64_t *category) {
   if (until <= f->accounted) return;
@@ -512,15 +515,12 @@ int forecast_in_flight(const forecaster *f, int half, int64_t t) {
          t <= f->flight_before[half];
 }
 
-/* The first row of a tile, and all that follow it. */
-static void do_array(forecaster *f, int64_t now) {
-  if (!f->working) {
-    accept_matmul(f, now);
-    return;
-  }
+/* The first row of a tile in cycle `now`, and all that follow it. */
+static void use_tile(forecaster *f, int64_t now) {
   account_tile(f, now);
-  if (f->again_at == f->accounted)
+  if (f->again_at == f->accounted) {
     account(f, min64(f->again_at + 1, now), &f->ledger.output_stall);
+  }
   account(f, now, &f->ledger.other);
   f->tiles_used++;
   f->used_at = now;
@@ -532,6 +532,7 @@ static void do_array(forecaster *f, int64_t now) {
   const int again = f->rows == 1 && f->steps > 1;
   f->again_at = again ? end : -1;
   f->issue_from = end + again;
+  shift_tiles(f);
   if (--f->steps > 0) return;
   f->working = 0;
   f->last_issue = end - 1;
@@ -541,13 +542,25 @@ static void do_array(forecaster *f, int64_t now) {
   forecast_give(f, SYSTOLE_UNIT_ARRAY, f->matmul_give, done);
 }
 
+/* Accepts, or uses a tile and those that follow it without a gap. */
+static void do_array(forecaster *f, int64_t now) {
+  if (!f->working) {
+    accept_matmul(f, now);
+    return;
+  }
+  int64_t at = now;
+  do {
+    use_tile(f, at);
+    at = f->working ? next_array(f) : kNever;
+  } while (at == f->issue_from && at <= f->used_at + f->rows);
+}
+
 /* ---- the run -------------------------------------------------------------------------
  */
 
 enum {
   kDispatch,
   kGmem1,
-  kShift,
   kArray,
   kLoadAsk,
   kStoreAsk,
@@ -561,8 +574,6 @@ static int64_t next_event(const forecaster *f, int process) {
       return next_dispatch(f);
     case kGmem1:
       return next_gmem1(f);
-    case kShift:
-      return next_shift(f);
     case kArray:
       return next_array(f);
     case kLoadAsk:
@@ -581,9 +592,6 @@ static void do_event(forecaster *f, int process, int64_t now, int64_t horizon) {
       break;
     case kGmem1:
       do_gmem1(f, now);
-      break;
-    case kShift:
-      f->tile_shift[f->tiles_shifted++ % kTileRing] = now;
       break;
     case kArray:
       do_array(f, now);
