@@ -29,8 +29,12 @@ function(systole_add_systemc name map)
                                              ${PROJECT_SOURCE_DIR}/sim)
   target_include_directories(${name} SYSTEM PUBLIC ${SYSTEMC_INCLUDE_DIRS})
   target_link_libraries(${name} PRIVATE systole_systemc_core
-    -Wl,--version-script=${systole_systemc_folder}/${map} -Wl,--no-undefined
+    -Wl,--version-script=${systole_systemc_folder}/${map}
     PUBLIC ${SYSTEMC_LDFLAGS})
+  # Sanitizers leave names to the program that loads the library.
+  if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
+    target_link_libraries(${name} PRIVATE -Wl,--no-undefined)
+  endif()
   set_target_properties(${name} PROPERTIES
     CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
     LINK_DEPENDS ${systole_systemc_folder}/${map}
@@ -54,7 +58,9 @@ set_target_properties(systole_systemc_card PROPERTIES
   PREFIX lib INSTALL_RPATH "$ORIGIN/..")
 
 include(GNUInstallDirs)
-install(TARGETS systole_systemc LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(systole_systemc PROPERTIES EXPORT_NAME systemc)
+install(TARGETS systole_systemc EXPORT systole-targets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS systole_systemc_card LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/systole)
 install(FILES ${systole_systemc_folder}/systole/systemc.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/systole)

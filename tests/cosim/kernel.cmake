@@ -35,6 +35,15 @@ target_link_libraries(systole_cycles PRIVATE systole_cosim_kernel systole_warnin
 set_target_properties(systole_cycles PROPERTIES
   OUTPUT_NAME cycles RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+# The fast cards that are set beside the RTL.
+if(TARGET systole_systemc_card)
+  foreach(name cosim_cycles systole_cycles)
+    if(TARGET ${name})
+      add_dependencies(${name} systole_systemc_card)
+    endif()
+  endforeach()
+endif()
+
 if(NOT ZLIB_FOUND)
   return()
 endif()
