@@ -152,10 +152,7 @@ static systole_status choose_plan(systole_program *program,
   int64_t tiles = tiles_of(&program->plan, weights, spec);
   double bound = systole_plan_bound(&program->plan, geometry, weights, spec, memory);
   double array = (double)spec->m * (double)spec->n_blocks * (double)weights->k_blocks;
-  /* With int8 results after a block or two of K, units fight for port B of the unified
-   * buffer, and a forecast may be off by more than choices differ. */
-  int shallow = spec->requantise && weights->k_blocks <= 2;
-  if (tiles <= kSmallTiles && !shallow) count = small_choices(choices, geometry, memory);
+  if (tiles <= kSmallTiles) count = small_choices(choices, geometry, memory);
   if (tiles <= kLargeTiles && program->plan.chunks > 1 && bound > 1.01 * array) {
     count += rolling_choices(&choices[count], geometry);
   }
