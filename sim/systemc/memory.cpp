@@ -162,7 +162,7 @@ std::uint8_t *memory::at(std::uint64_t address, std::uint64_t bytes) {
 }
 
 void memory::refuse(std::uint64_t first, std::uint64_t last) {
-  body_->refuses = true;
+  body_->refuses = first <= last;
   body_->refused_first = first;
   body_->refused_last = last;
   for (unsigned i = 0; i < socket.size(); i++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "card/systemc/systemc.h"
 #include "model/model.h"
 #include "product.h"
 #include "shapes.h"
@@ -267,6 +268,82 @@ Test(card, ends_in_the_middle_of_a_run) {
       ops->close(card); /* with the run that is going, too */
     }
   }
+  stream_free(&s);
+}
+
+/* ---- memory that refuses
+ * ------------------------------------------------------------ */
+
+Test(card, an_error_of_memory_ends_a_run_and_the_next_one_is_right) {
+  static const char *const names[] = {"8", "8,mode=lt"};
+  const systole_geometry g = systole_model_geometry(8);
+  stream s = stream_make(&g, 9);
+  for (size_t n = 0; n < 2; n++) {
+    systole_card *card = bench_open(ops, names[n], "ideal");
+    const systole_systemc_api *api;
+    systole_systemc *platform = systole_card_systemc_platform(card, &api);
+    outcome right = bench_run(ops, card, &s);
+    /* The first page of the memory behind each port: program, weights or activations. */
+    for (int port = 0; port < 2; port++) {
+      placed p = bench_place(ops, card, &s);
+      const uint64_t at = port == 0 ? p.launch.activations : p.launch.weights;
+      uint32_t error = 0, index = 0, detail = 0;
+      MUST(api->refuse(platform, port, at, at + s.activation_bytes + s.weight_bytes));
+      bench_start(&p);
+      bench_wait(&p);
+      MUST(ops->read_register(card, SYSTOLE_REG_ERROR_CODE, &error));
+      MUST(ops->read_register(card, SYSTOLE_REG_ERROR_INDEX, &index));
+      MUST(ops->read_register(card, SYSTOLE_REG_ERROR_DETAIL, &detail));
+      cr_expect_eq(error & 0xFF, SYSTOLE_ERROR_SLAVE, "%s, port %d: error %u", names[n],
+                   port, error & 0xFF);
+      const uint32_t unit = error >> 8;
+      cr_expect(port == 1 ? unit == SYSTOLE_UNIT_WEIGHT
+                          : unit == SYSTOLE_UNIT_LOAD || unit == SYSTOLE_UNIT_STORE,
+                "%s, port %d: unit %u", names[n], port, unit);
+      cr_expect_lt(index, s.count);
+      cr_expect_eq(systole_opcode_unit((int)SYSTOLE_GET(&s.at[index], OPCODE)), (int)unit,
+                   "instruction %u is not the unit's", index);
+      cr_expect_lt(detail - (uint32_t)at, s.activation_bytes + s.weight_bytes,
+                   "the address is another");
+      MUST(api->refuse(platform, port, 1, 0));
+      bench_take_away(&p);
+      outcome after = bench_run(ops, card, &s);
+      const char *difference = bench_compare(&right, &after, &s);
+      cr_expect_null(difference, "%s, after an error on port %d: %s", names[n], port,
+                     difference);
+      bench_free(&after);
+    }
+    bench_free(&right);
+    ops->close(card);
+  }
+  stream_free(&s);
+}
+
+/* A program that waits for `done` by looking at the register. */
+Test(card, registers_can_be_polled_during_a_run) {
+  const systole_geometry g = systole_model_geometry(16);
+  stream s = stream_make(&g, 21);
+  systole_card *card = bench_open(ops, "16", "ideal");
+  placed p = bench_place(ops, card, &s);
+  uint32_t control = 0, dispatched = 0;
+  int looks = 0, growing = 0;
+  bench_start(&p);
+  for (; !(control & 2) && looks < 1000000; looks++) {
+    uint32_t now = 0;
+    MUST(ops->read_register(card, SYSTOLE_REG_COUNTERS + 8 * SYSTOLE_COUNTER_INSTRUCTIONS,
+                            &now));
+    growing |= now > dispatched;
+    cr_assert_geq(now, dispatched, "the number of instructions fell");
+    dispatched = now;
+    MUST(ops->read_register(card, SYSTOLE_REG_CONTROL, &control));
+  }
+  cr_expect_gt(looks, 2, "the run was over at once");
+  cr_expect(growing, "no instruction was seen to be dispatched");
+  cr_expect_eq(dispatched, s.count - 1);
+  MUST(ops->read_register(card, SYSTOLE_REG_CONTROL, &control));
+  cr_expect_eq(control, 4, "idle, and done has been read");
+  bench_wait(&p);
+  ops->close(card);
   stream_free(&s);
 }
 

@@ -6,13 +6,13 @@
  *                                for during runs, 0 to 95
  * The platform is a shared library of its own; this file finds it, checks that it is of
  * this version, and passes calls on. */
+#include "card/systemc/systemc.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../sim/systemc/systole_systemc.h"
-#include "card/card.h"
 #include "card/model/preset.h"
 #include "card/rtl/find.h"
 #include "support/error.h"
@@ -27,6 +27,12 @@ struct systole_card {
   systole_kind clock_kind;
   int timing_only;
 };
+
+systole_systemc *systole_card_systemc_platform(systole_card *card,
+                                               const systole_systemc_api **api) {
+  *api = card->api;
+  return card->platform;
+}
 
 /* ---- what there is
  * --------------------------------------------------------------------- */

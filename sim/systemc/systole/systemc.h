@@ -118,7 +118,7 @@ class memory : public sc_core::sc_module {
   std::uint8_t *at(std::uint64_t address, std::uint64_t bytes);
 
   // Whatever touches first ... last is answered by TLM_GENERIC_ERROR_RESPONSE (an SLVERR)
-  // from now on, and DMI is withdrawn. For tests of software.
+  // from now on, and DMI is withdrawn; first > last heals it. For tests of software.
   void refuse(std::uint64_t first, std::uint64_t last);
 
  private:
