@@ -1,11 +1,10 @@
 /* What a command stream will cost on a device: its cycles, the whole ledger, and the
  * bytes on each port, from the instructions, the geometry and the timing of memory alone.
  *
- * The units are followed event by event (an instruction, a burst, a weight tile, a few
- * rows), not cycle by cycle: a product of 1024 x 1024 x 1024 takes milliseconds. What
- * each unit does between two events is the law that hw/README.md states for it; the
- * constants of those laws stand in one table in forecast.c. A test holds the forecast to
- * the RTL.
+ * The units are followed event by event (an instruction, a burst, a weight tile), and
+ * cycle by cycle only while rows of several units meet: a product of 1024 x 1024 x 1024
+ * takes milliseconds. What each unit does between two events is the law that hw/README.md
+ * states for it. Tests demand the RTL's cycles and ledger, difference 0.
  */
 #ifndef SYSTOLE_PROGRAM_FORECAST_H
 #define SYSTOLE_PROGRAM_FORECAST_H
