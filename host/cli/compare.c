@@ -124,10 +124,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KeyWorkload:
       if (strcmp(text, "gemm") != 0 && strcmp(text, "mlp") != 0 &&
           strcmp(text, "course") != 0 && !systole_layers_known(text)) {
-        code = systole_story(SYSTOLE_EXIT_USAGE,
-                             "--workload is '%s'; the workloads are gemm, mlp, resnet50, "
-                             "bert-base and course",
-                             text);
+        code = systole_story(
+            SYSTOLE_EXIT_USAGE,
+            "--workload is '%s'; the workloads are gemm, mlp, course, and the "
+            "networks resnet50, bert-base, mobilenet-v1, mobilenet-v2, "
+            "inception-v1, resnet50-299, tpu-mlp0, tpu-mlp1, tpu-lstm0, "
+            "tpu-lstm1, tpu-cnn0 and tpu-cnn1",
+            text);
       }
       arguments->workload.name = text;
       break;

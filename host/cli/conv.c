@@ -100,7 +100,8 @@ static const struct argp_option options[] = {
     {"pool-stride", KeyPoolStride, "SHxSW", 0, "Its stride (default: the window)", 4},
     {"pool-pad", KeyPoolPad, "PADDING", 0, "Its padding, as --pad (default 0)", 4},
     {"layers", KeyLayers, "NAME", 0,
-     "All layers of a network instead: resnet50, bert-base, or a table like "
+     "All layers of a network instead: resnet50, bert-base, mobilenet-v1, mobilenet-v2, "
+     "inception-v1, resnet50-299, tpu-mlp0 ... tpu-cnn1, or a table like "
      "host/cli/layers/resnet50.csv",
      5},
     {"no-check", KeyNoCheck, NULL, 0, "Does not compare the result with the CPU's", 6},
