@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 
 #include "card/systole_isa.h"
 #include "memory/axi_memory.h"
@@ -151,30 +150,28 @@ traffic::traffic(sc_core::sc_module_name name, std::uint64_t address, unsigned b
 }
 
 void traffic::work() {
-  tlm::tlm_generic_payload payload;
-  payload.set_command(tlm::TLM_READ_COMMAND);
-  payload.set_data_ptr(data_.data());
-  payload.set_data_length(static_cast<unsigned>(data_.size()));
-  payload.set_streaming_width(static_cast<unsigned>(data_.size()));
-  std::deque<sc_core::sc_time> backs;  // when each one under way is back
+  payload_.set_command(tlm::TLM_READ_COMMAND);
+  payload_.set_data_ptr(data_.data());
+  payload_.set_data_length(static_cast<unsigned>(data_.size()));
+  payload_.set_streaming_width(static_cast<unsigned>(data_.size()));
   for (;;) {
     if (!on_()) {
-      backs.clear();
+      backs_.clear();
       sc_core::wait(begin_);
       continue;
     }
     const sc_core::sc_time before = sc_core::sc_time_stamp();
     sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
-    payload.set_address(address_);
-    payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
-    socket->b_transport(payload, delay);
-    if (payload.is_response_ok()) bytes_ += data_.size();
+    payload_.set_address(address_);
+    payload_.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    socket->b_transport(payload_, delay);
+    if (payload_.is_response_ok()) bytes_ += data_.size();
     /* As many may be under way at once. */
-    backs.push_back(before + delay);
+    backs_.push_back(before + delay);
     sc_core::sc_time until = before + interval_;
-    if (backs.size() >= kTrafficOpen) {
-      until = std::max(until, backs.front());
-      backs.pop_front();
+    if (backs_.size() >= kTrafficOpen) {
+      until = std::max(until, backs_.front());
+      backs_.pop_front();
     }
     sc_core::wait(until - before);
   }

@@ -4,9 +4,11 @@
 #define SYSTOLE_SYSTEMC_PLATFORM_H
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "systole/systemc.h"
 
@@ -67,6 +69,10 @@ class traffic : public sc_core::sc_module {
   std::uint64_t address_, bytes_ = 0;
   std::vector<std::uint8_t> data_;
   sc_core::sc_time interval_;
+  /* When each burst under way is back. Members, because what lies on the stack of a
+   * process is never freed. */
+  std::deque<sc_core::sc_time> backs_;
+  tlm::tlm_generic_payload payload_;
   std::function<bool()> on_;
   sc_core::sc_event begin_;
 };
