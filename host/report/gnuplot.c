@@ -57,16 +57,17 @@ static legend measure_legend(const char *commands) {
 
 /* A figure's own commands, with a legend that fits: as many columns as its words allow,
  * and room for its rows below the axes. NULL when memory is exhausted; *extra is by how
- * much the canvas must grow. */
+ * much the canvas must grow, *width what the legend's key is made wider by. */
 static char *commands_of(const systole_figure *figure, const systole_report *report,
-                         systole_theme theme, int *extra) {
+                         systole_theme theme, int *extra, double *width) {
   enum { UsualRows = 3, RowHeight = 24 };
-  /* gnuplot takes every letter of a legend for as wide as a wide one. */
+  /* In an SVG gnuplot takes every letter of a legend for as wide as a wide one. */
   static const double narrow = 0.22;
   const char *top = theme == SYSTOLE_THEME_DARK ? page_top : "";
   char *drawn = NULL, *out = NULL;
   size_t size = 0;
   *extra = 0;
+  *width = 0;
   FILE *file = open_memstream(&drawn, &size);
   if (file == NULL) return NULL;
   figure->draw(file, report, theme);
@@ -79,9 +80,10 @@ static char *commands_of(const systole_figure *figure, const systole_report *rep
   if (plot == NULL || own.entries == 0) return drawn;
   if (own.rows > UsualRows) *extra = (int)(own.rows - UsualRows) * RowHeight;
   *plot = '\0';
+  *width = -narrow * (double)own.longest;
   if (asprintf(&out, "%s\n%sset key maxrows %zu width %.1f\nset bmargin %.1f\nplot %s",
-               drawn, top, own.rows, -narrow * (double)own.longest,
-               4.6 + 1.3 * (double)own.rows, plot + strlen("\nplot ")) < 0) {
+               drawn, top, own.rows, *width, 4.6 + 1.3 * (double)own.rows,
+               plot + strlen("\nplot ")) < 0) {
     out = NULL;
   }
   free(drawn);
@@ -95,7 +97,8 @@ static char *commands_of(const systole_figure *figure, const systole_report *rep
 static int write_script(const systole_figure *figure, const systole_report *report,
                         const char *path, systole_theme theme) {
   int extra;
-  char *commands = commands_of(figure, report, theme, &extra);
+  double width;
+  char *commands = commands_of(figure, report, theme, &extra, &width);
   if (commands == NULL) return 0;
   FILE *script = fopen(path, "w");
   if (script == NULL) {
@@ -114,7 +117,8 @@ static int write_script(const systole_figure *figure, const systole_report *repo
     fputs(commands, script);
     snprintf(file, sizeof file, "%s.png", figure->name);
     put_terminal(script, "pngcairo", file, height, theme);
-    fputs("replot\n", script);
+    /* A PNG's letters are measured. */
+    fprintf(script, "set key width 0\nreplot\nset key width %.1f\n", width);
   }
   snprintf(file, sizeof file, "%s-%s.svg", figure->name,
            theme == SYSTOLE_THEME_DARK ? "dark" : "light");
