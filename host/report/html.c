@@ -10,8 +10,21 @@
 #include "report/html_part.h"
 #include "report/palette.h"
 #include "story.h"
-#include "systole_page.h"
+#include "systole_page_css.h"
+#include "systole_page_js.h"
 #include "text.h"
+
+/* page/page.css and page/page.js, so that every report is one file. */
+enum { MostPageLines = 400 };
+typedef struct page_file {
+  const char *name;
+  const char *lines[MostPageLines]; /* each with its end; the last one is NULL */
+} page_file;
+static const page_file style[] = {SYSTOLE_PAGE_CSS}, script[] = {SYSTOLE_PAGE_JS};
+
+static void put_lines(FILE *file, const page_file *from) {
+  for (size_t i = 0; from->lines[i] != NULL; i++) fputs(from->lines[i], file);
+}
 
 /* Titles of the sections for the list of contents, which stands before them. */
 typedef struct contents {
@@ -465,9 +478,7 @@ static void put_head(FILE *file, const systole_report *report) {
       file);
   systole_html_put(file, report->title);
   fputs("</title>\n<style>\n", file);
-  for (size_t i = 0; i < sizeof page_css / sizeof page_css[0]; i++) {
-    fputs(page_css[i], file);
-  }
+  put_lines(file, style);
   fputs(":root{", file);
   put_colours(file, report, SYSTOLE_THEME_LIGHT);
   fputs("}\n@media screen and (prefers-color-scheme:dark){:root:not([data-theme=light]){",
@@ -546,7 +557,7 @@ int systole_report_html(FILE *file, const systole_report *report, const char *fi
   fputs("</ol></nav>\n", file);
   fwrite(body, 1, body_size, file);
   fputs("</div>\n<script>\n", file);
-  for (size_t i = 0; i < sizeof page_js / sizeof page_js[0]; i++) fputs(page_js[i], file);
+  put_lines(file, script);
   fputs("</script>\n</body></html>\n", file);
 
 done:

@@ -21,7 +21,7 @@ struct systole_records {
 
 static const struct {
   const char *name;
-  const char *lines[MaxLines]; /* ends with NULL */
+  const char *lines[MaxLines]; /* each with its end; the last one is NULL */
 } tables[] = {SYSTOLE_REPORT_DATA};
 
 void systole_records_free(systole_records *records) {
@@ -182,14 +182,13 @@ int systole_records_builtin(systole_records **out, const char *name) {
     if (strcmp(tables[i].name, name) != 0) continue;
     size_t bytes = 1;
     for (size_t j = 0; tables[i].lines[j] != NULL; j++) {
-      bytes += strlen(tables[i].lines[j]) + 1;
+      bytes += strlen(tables[i].lines[j]);
     }
     char *text = malloc(bytes), *end = text;
     if (text == NULL) return systole_story_errno(ENOMEM, "cannot read the %s", name);
     *end = '\0';
     for (size_t j = 0; tables[i].lines[j] != NULL; j++) {
       end = stpcpy(end, tables[i].lines[j]);
-      end = stpcpy(end, "\n");
     }
     const int code = systole_records_parse(out, name, text);
     free(text);
